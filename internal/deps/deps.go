@@ -29,5 +29,4 @@ import (
 	_ "golang.org/x/sync/semaphore"
 	_ "golang.org/x/sys/unix"
 	_ "pgregory.net/rapid"
-	_ "github.com/IBM/sarama"
 )
