@@ -1,0 +1,29 @@
+package wire
+
+import (
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// ErrPanic says that decoding panicked: a bug of ours or of a library. The caller counts it; the count must stay 0.
+var ErrPanic = fmt.Errorf("decoding panicked")
+
+// Decode reads the body of a request of the table. Produce and Fetch have their own views and are decoded here for tests and tools only.
+// The request does not alias body. Bytes behind the request are ignored, as Apache Kafka does.
+func Decode(api *API, version int16, body []byte) (req kmsg.Request, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			req, err = nil, fmt.Errorf("%s version %d: %w: %v", api.Name, version, ErrPanic, p)
+		}
+	}()
+	if version < api.Min || version > api.Max {
+		return nil, fmt.Errorf("%w %d of %s", ErrUnsupportedVersion, version, api.Name)
+	}
+	req = kmsg.RequestForKey(api.Key)
+	req.SetVersion(version)
+	if err := req.ReadFrom(body); err != nil {
+		return nil, fmt.Errorf("%s version %d: %w", api.Name, version, err)
+	}
+	return req, nil
+}
