@@ -9,8 +9,8 @@ import (
 // ErrPanic says that decoding panicked: a bug of ours or of a library. The caller counts it; the count must stay 0.
 var ErrPanic = fmt.Errorf("decoding panicked")
 
-// Decode reads the body of a request of the table. Produce and Fetch have their own views and are decoded here for tests and tools only.
-// The request does not alias body. Bytes behind the request are ignored, as Apache Kafka does.
+// Decode reads the body of a request of any API but Produce and Fetch, which have views. It allocates no more than the API's
+// MemoryFactor says. The request does not alias body. As in Apache Kafka, bytes behind the request and unknown tagged fields are ignored.
 func Decode(api *API, version int16, body []byte) (req kmsg.Request, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -19,6 +19,13 @@ func Decode(api *API, version int16, body []byte) (req kmsg.Request, err error) 
 	}()
 	if version < api.Min || version > api.Max {
 		return nil, fmt.Errorf("%w %d of %s", ErrUnsupportedVersion, version, api.Name)
+	}
+	if api.fields == nil {
+		return nil, fmt.Errorf("%s is read by its view", api.Name)
+	}
+	body, err = whole(api.fields, version, api.Flexible(version), body)
+	if err != nil {
+		return nil, fmt.Errorf("%s version %d: %w", api.Name, version, err)
 	}
 	req = kmsg.RequestForKey(api.Key)
 	req.SetVersion(version)

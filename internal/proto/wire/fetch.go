@@ -133,10 +133,13 @@ func (p *FetchPartition) parse(r *reader, version int16) {
 	for n := r.tagCount(); n > 0; n-- {
 		number, field := r.tag()
 		switch {
+		case number > 1: // unknown
 		case number == 0 && version >= 17:
 			p.Directory = field.uuid()
 		case number == 1 && version >= 18:
 			p.HighWatermark = field.int64()
+		default:
+			r.fail(ErrTag)
 		}
 		r.inherit(&field)
 	}
@@ -170,12 +173,15 @@ func (f *Fetch) parseTags(r *reader, version int16) {
 	for n := r.tagCount(); n > 0; n-- {
 		number, field := r.tag()
 		switch {
+		case number > 1: // unknown
 		case number == 0:
 			f.ClusterID = field.nullableString()
-		case number == 1 && version >= 15:
+		case version >= 15:
 			f.ReplicaID = field.int32()
 			f.ReplicaEpoch = field.int64()
 			field.tags()
+		default:
+			r.fail(ErrTag)
 		}
 		r.inherit(&field)
 	}

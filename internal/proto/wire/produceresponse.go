@@ -57,12 +57,12 @@ func (r *ProduceResponse) Mirror(p *Produce) {
 	topics, partitions = grow(topics, len(p.Topics)), grow(partitions, len(p.partitions))
 	first := 0
 	for i := range p.Topics {
-		from := &p.Topics[i]
-		results := partitions[first : first+len(from.Partitions) : first+len(from.Partitions)]
+		asked := &p.Topics[i]
+		results := partitions[first : first+len(asked.Partitions) : first+len(asked.Partitions)]
 		for j := range results {
-			results[j] = ProducePartitionResult{Index: from.Partitions[j].Index, BaseOffset: -1, LogAppendTimeMs: -1, LogStart: -1}
+			results[j] = ProducePartitionResult{Index: asked.Partitions[j].Index, BaseOffset: -1, LogAppendTimeMs: -1, LogStart: -1}
 		}
-		topics[i] = ProduceTopicResult{Name: from.Name, ID: from.ID, Partitions: results}
+		topics[i] = ProduceTopicResult{Name: asked.Name, ID: asked.ID, Partitions: results}
 		first += len(results)
 	}
 	*r = ProduceResponse{Topics: topics, partitions: partitions}

@@ -12,7 +12,7 @@ var (
 	ErrNull    = errors.New("a field that must have a value is null")
 	ErrVarint  = errors.New("a variable-length number does not fit into 32 bits")
 	ErrTooLong = errors.New("a string is longer than 32767 bytes")
-	ErrTags    = errors.New("too many tagged fields")
+	ErrTag     = errors.New("a tagged field does not belong to this version")
 )
 
 // maxStringBytes is the protocol's limit of a string, also where the compact form could say more.
