@@ -1,0 +1,236 @@
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"holdfast/internal/base/invariant"
+)
+
+// Source says where a value comes from, with the number DescribeConfigs uses for it.
+type Source int8
+
+// Kafka's config sources, in falling order of precedence.
+const (
+	DynamicTopicConfig         Source = 1
+	DynamicBrokerConfig        Source = 2
+	DynamicDefaultBrokerConfig Source = 3
+	StaticBrokerConfig         Source = 4
+	DefaultConfig              Source = 5
+)
+
+var sourceNames = map[Source]string{
+	DynamicTopicConfig: "DYNAMIC_TOPIC_CONFIG", DynamicBrokerConfig: "DYNAMIC_BROKER_CONFIG",
+	DynamicDefaultBrokerConfig: "DYNAMIC_DEFAULT_BROKER_CONFIG", StaticBrokerConfig: "STATIC_BROKER_CONFIG", DefaultConfig: "DEFAULT_CONFIG",
+}
+
+// String is Kafka's name of the source.
+func (s Source) String() string {
+	if n, ok := sourceNames[s]; ok {
+		return n
+	}
+	return "UNKNOWN"
+}
+
+// Values is an immutable set of broker settings with their sources. The nil Values holds none: every getter
+// answers the default. Getters take names of broker keys; an unknown name is a bug of the caller and panics.
+type Values struct {
+	static  map[string]Entry  // file, environment, --set: the last one given
+	cluster map[string]string // dynamic, for all brokers
+	broker  map[string]string // dynamic, for this broker
+}
+
+// Entry is one setting as it was given; Origin names the place ("server.properties line 12").
+type Entry struct {
+	Key, Value, Origin string
+}
+
+// WithDynamic is v under the dynamic settings of the cluster's image: those of all brokers and, above them,
+// those of this broker. What v had of them before is replaced. Settings that this version does not know, cannot
+// change while running, or finds out of range are left out, so that an image of a newer version never stops a node.
+func (v *Values) WithDynamic(cluster, broker map[string]string) *Values {
+	next := &Values{cluster: admissible(cluster), broker: admissible(broker)}
+	if v != nil {
+		next.static = v.static
+	}
+	return next
+}
+
+func admissible(given map[string]string) map[string]string {
+	out := make(map[string]string, len(given))
+	for name, value := range given { // order-free
+		if k, ok := Broker(name); ok && k.Dynamic && k.Honoured && k.Check(value) == nil {
+			out[name] = value
+		}
+	}
+	return out
+}
+
+// candidate is one link of the chain that gives a key its value.
+type candidate struct {
+	key    *Key
+	unit   int64
+	value  string
+	source Source
+}
+
+// chain lists what is said about a key, strongest first: sources by precedence, in each source the key before its
+// synonyms. Only what is given or has a default is in it.
+func (v *Values) chain(k *Key) []candidate {
+	names := append([]Synonym{{k.Name, 1}}, k.Synonyms...)
+	var out []candidate
+	layers := []struct {
+		source Source
+		get    func(string) (string, bool)
+	}{
+		{DynamicBrokerConfig, v.dynamicBroker}, {DynamicDefaultBrokerConfig, v.dynamicCluster},
+		{StaticBrokerConfig, v.given}, {DefaultConfig, defaultOf},
+	}
+	for _, layer := range layers {
+		for _, n := range names {
+			if value, ok := layer.get(n.Name); ok {
+				key, _ := Broker(n.Name)
+				out = append(out, candidate{key, n.Unit, value, layer.source})
+			}
+		}
+	}
+	return out
+}
+
+func (v *Values) dynamicBroker(name string) (string, bool) {
+	if v == nil {
+		return "", false
+	}
+	s, ok := v.broker[name]
+	return s, ok
+}
+
+func (v *Values) dynamicCluster(name string) (string, bool) {
+	if v == nil {
+		return "", false
+	}
+	s, ok := v.cluster[name]
+	return s, ok
+}
+
+func (v *Values) given(name string) (string, bool) {
+	if v == nil {
+		return "", false
+	}
+	e, ok := v.static[name]
+	return e.Value, ok
+}
+
+func defaultOf(name string) (string, bool) {
+	k, ok := Broker(name)
+	if !ok || k.Null {
+		return "", false
+	}
+	return k.Default, true
+}
+
+// resolve gives the value in force in its normal spelling and unit, and false if the key is unset.
+func (v *Values) resolve(name string) (string, bool) {
+	k, ok := Broker(name)
+	invariant.That(ok, "config: no broker setting is named %q", name)
+	for _, c := range v.chain(k) {
+		s, err := c.key.Normal(c.value)
+		if err != nil {
+			continue // Load and WithDynamic let no such value in
+		}
+		if c.unit != 1 {
+			s = strconv.FormatInt(clampNegative(int64(atof(s)), c.unit), 10)
+		}
+		return s, true
+	}
+	return "", false
+}
+
+// Lookup is the value in force and whether there is one: a key without default is unset until it is given.
+func (v *Values) Lookup(name string) (string, bool) { return v.resolve(name) }
+
+// String is the value in force, "" if the key is unset.
+func (v *Values) String(name string) string { s, _ := v.resolve(name); return s }
+
+// Int64 is the value of a whole-number key, 0 if it is unset.
+func (v *Values) Int64(name string) int64 {
+	s, ok := v.resolve(name)
+	if !ok {
+		return 0
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	invariant.That(err == nil, "config: %s is not a whole number", name)
+	return n
+}
+
+// Int is Int64 for keys whose range fits into an int.
+func (v *Values) Int(name string) int { return int(v.Int64(name)) }
+
+// Float64 is the value of a double key, 0 if it is unset.
+func (v *Values) Float64(name string) float64 { s, _ := v.resolve(name); return atof(s) }
+
+// Bool is the value of a boolean key, false if it is unset.
+func (v *Values) Bool(name string) bool { s, _ := v.resolve(name); return s == "true" }
+
+// List is the value of a list key, nil if it is empty or unset.
+func (v *Values) List(name string) []string { s, _ := v.resolve(name); return SplitList(s) }
+
+// Duration is the value of a key in milliseconds. What does not fit is the longest Duration; negative values,
+// which mean "never" or "unlimited", stay negative.
+func (v *Values) Duration(name string) time.Duration {
+	invariant.That(strings.HasSuffix(name, ".ms"), "config: %s is not in milliseconds", name)
+	return Milliseconds(v.Int64(name))
+}
+
+// Milliseconds turns a count of milliseconds into a Duration, the longest one where it does not fit.
+func Milliseconds(ms int64) time.Duration { return time.Duration(clampNegative(ms, int64(time.Millisecond))) }
+
+// Source says where the value in force comes from.
+func (v *Values) Source(name string) Source {
+	k, ok := Broker(name)
+	invariant.That(ok, "config: no broker setting is named %q", name)
+	if c := v.chain(k); len(c) > 0 {
+		return c[0].source
+	}
+	return DefaultConfig
+}
+
+// Given lists the settings from file, environment and --set, sorted by name, with secrets blotted out.
+func (v *Values) Given() []Entry {
+	if v == nil {
+		return nil
+	}
+	var out []Entry
+	for _, name := range slices.Sorted(maps.Keys(v.static)) {
+		e := v.static[name]
+		if k, ok := Broker(name); !ok || k.Secret {
+			e.Value = "********"
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// LogValue shows what was given, secrets blotted out.
+func (v *Values) LogValue() slog.Value {
+	var attrs []slog.Attr
+	for _, e := range v.Given() {
+		attrs = append(attrs, slog.String(e.Key, e.Value))
+	}
+	return slog.GroupValue(attrs...)
+}
+
+// Format keeps %v of a Values from printing secrets.
+func (v *Values) Format(f fmt.State, _ rune) {
+	for i, e := range v.Given() {
+		if i > 0 {
+			fmt.Fprint(f, " ")
+		}
+		fmt.Fprintf(f, "%s=%s", e.Key, e.Value)
+	}
+}
