@@ -149,24 +149,12 @@ func (m *Mem) drop(id inodeID) {
 	in.pending, in.lost = nil, true
 }
 
-// dropNames forgets that the names in a directory have yet to be written: a failed SyncDir.
-func (m *Mem) dropNames(dir string) {
-	m.locked(func() {
-		id, _, err := m.find(dir)
-		if err != nil {
-			return
-		}
-		m.names = slices.DeleteFunc(slices.Clone(m.names), func(op nameOp) bool { return op.touches(id) })
-	})
-}
-
-// dropUnsynced is a failed SyncFS.
+// dropUnsynced is what a failed SyncFS does to the files.
 func (m *Mem) dropUnsynced() {
 	m.locked(func() {
 		for id := range m.inodes { // order-free
 			m.drop(id)
 		}
-		m.names = nil
 	})
 }
 
