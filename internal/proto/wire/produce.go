@@ -26,6 +26,11 @@ type ProducePartition struct {
 	Records []byte // nil is null
 }
 
+// fewElements is how many topics and how many partitions a Produce request may hold however short it is. Beyond that there must be 64
+// bytes for each: a batch with one record takes more. So a frame of empty partitions, which no client sends, cannot take twenty times
+// its length in memory.
+const fewElements = 16
+
 // Parse reads the body of a request of a version from 0 to 13. Bytes behind the request are ignored, as Apache Kafka does. After an
 // error the view is empty.
 func (p *Produce) Parse(version int16, body []byte) error {
@@ -42,13 +47,22 @@ func (p *Produce) Parse(version int16, body []byte) error {
 	p.TimeoutMs = r.int32()
 
 	minTopic, minPartition := produceSizes(version)
+	most := fewElements + len(body)/64
 	n := r.count(minTopic)
+	if n > most {
+		r.fail(ErrCount)
+		n = 0
+	}
 	topics = grow(topics, n)
 	for i := range n {
 		t := &topics[i]
 		t.Name, t.ID = r.topic(version >= 13)
 		first := len(partitions)
 		m := r.count(minPartition)
+		if first+m > most {
+			r.fail(ErrCount)
+			m = 0
+		}
 		partitions = grow(partitions, first+m)
 		for j := range m {
 			part := &partitions[first+j]

@@ -101,6 +101,8 @@ func TestProduceBadInput(t *testing.T) {
 		{"records longer than the body", 3, "\xff\xff" + "\x00\x01" + "\x00\x00\x00\x00" + "\x00\x00\x00\x01" + "\x00\x01t" +
 			"\x00\x00\x00\x01" + "\x00\x00\x00\x00" + "\x00\x00\x00\x09" + "records!", ErrCount},
 		{"name of 32768 bytes", 9, "\x00" + "\x00\x01" + "\x00\x00\x00\x00" + "\x02" + "\x81\x80\x02" + string(make([]byte, 40000)), ErrTooLong},
+		{"a thousand empty partitions", 13, "\x00" + "\x00\x01" + "\x00\x00\x00\x00" + "\x02" + string(make([]byte, 16)) + "\xe9\x07" +
+			string(make([]byte, 6000+2)), ErrCount},
 		{"version too new", 14, "", ErrUnsupportedVersion},
 		{"negative version", -1, "", ErrUnsupportedVersion},
 	} {
@@ -245,6 +247,9 @@ func TestProduceAllocatesNothing(t *testing.T) {
 // TestViewsGiveMemoryBack: a huge request must not hold its memory for the life of its connection.
 func TestViewsGiveMemoryBack(t *testing.T) {
 	big := Produce{Topics: []ProduceTopic{{Name: []byte("t"), Partitions: make([]ProducePartition, 100_000)}}}
+	for i := range big.Topics[0].Partitions {
+		big.Topics[0].Partitions[i].Records = make([]byte, 61)
+	}
 	body := big.kmsg(9).AppendTo(nil)
 	var p Produce
 	for _, b := range [][]byte{body, sampleProduce(9), sampleProduce(9)} {

@@ -92,6 +92,9 @@ func (w *walker) structure(fields []field) {
 	}
 	start := w.position()
 	if w.tags(); w.err == nil && w.position() > start+1 {
+		if w.out == nil {
+			w.out = make([]byte, 0, len(w.body))
+		}
 		w.out = append(append(w.out, w.body[w.kept:start]...), 0)
 		w.kept = w.position()
 	}
