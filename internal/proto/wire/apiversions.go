@@ -82,13 +82,16 @@ func (w *writer) features(version int16, f Features) {
 		finalized.noTags()
 		m++
 	}
-	w.uvarint(uint32(min(n, 1) + 1 + min(m, 1)))
+	known := f.FinalizedEpoch != -1
+	w.uvarint(one(n > 0) + one(known) + one(m > 0))
 	if n > 0 {
 		w.listTag(0, n, supported.buf)
 	}
-	w.uvarint(1)
-	w.uvarint(8)
-	w.int64(f.FinalizedEpoch)
+	if known {
+		w.uvarint(1)
+		w.uvarint(8)
+		w.int64(f.FinalizedEpoch)
+	}
 	if m > 0 {
 		w.listTag(2, m, finalized.buf)
 	}

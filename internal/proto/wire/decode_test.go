@@ -5,6 +5,8 @@ import (
 	"errors"
 	"reflect"
 	"testing"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // forEachVersion runs fn for every version of every API that Decode reads.
@@ -78,6 +80,89 @@ func TestDecodeCutAtEveryByte(t *testing.T) {
 			if _, err := Decode(api, version, body[:n]); err == nil {
 				t.Fatalf("version %d: %d of %d bytes were taken for a whole request", version, n, len(body))
 			}
+		}
+	})
+}
+
+func TestDecodeBadInput(t *testing.T) {
+	for _, c := range []struct {
+		name         string
+		key, version int16
+		body         string
+		want         error
+	}{
+		{"CreateTopics without topics", 19, 5, "\x00\x00\x00\x00\x00\x00\x00", ErrNull},
+		{"CreateTopics, topic without name", 19, 2, "\x00\x00\x00\x01\xff\xff" + string(make([]byte, 20)), ErrNull},
+		{"CreateTopics, two billion topics", 19, 2, "\x7f\xff\xff\xff" + string(make([]byte, 20)), ErrCount},
+		{"CreateTopics, a topic for each byte", 19, 2, "\x00\x00\x00\x14" + string(make([]byte, 20)), ErrCount},
+		{"CreateTopics, four billion tagged fields", 19, 7, "\x01\x00\x00\x00\x00\x00\xff\xff\xff\xff\x0f" + "abcd", ErrCount},
+		{"Metadata version 0 of null", 3, 0, "\xff\xff\xff\xff", ErrNull},
+		{"Metadata with a topic of null name and no id", 3, 9, "\x02\x00\x00\x01\x00\x00\x00", ErrNull},
+		{"DescribeTopicPartitions, cut cursor", 75, 0, "\x01\x00\x00\x00\x00\x01\x05", ErrCount},
+		{"a version of Produce", 0, 14, "", ErrUnsupportedVersion},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			api, _ := Lookup(c.key)
+			if _, err := Decode(api, c.version, []byte(c.body)); !errors.Is(err, c.want) {
+				t.Fatalf("got %v, want %v", err, c.want)
+			}
+		})
+	}
+	for version, want := range map[int16]string{1: "\xff\xff\xff\xff", 9: "\x00\x00\x00\x00\x00"} {
+		api, _ := Lookup(3)
+		req, err := Decode(api, version, []byte(want))
+		if err != nil || req.(*kmsg.MetadataRequest).Topics != nil {
+			t.Fatalf("Metadata version %d of all topics: %v", version, err)
+		}
+	}
+	produce, _ := Lookup(apiProduce)
+	if _, err := Decode(produce, 9, sampleProduce(9)); err == nil {
+		t.Fatal("Decode reads Produce")
+	}
+}
+
+// TestDecodeReturnsPanics: whatever breaks below Decode becomes an error that the caller can count.
+func TestDecodeReturnsPanics(t *testing.T) {
+	broken := &API{Key: 9999, Name: "Broken", Max: 1, fields: []field{i8}} // kmsg has no such request
+	if _, err := Decode(broken, 0, []byte{1}); !errors.Is(err, ErrPanic) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	apis := APIs()
+	for i, api := range apis {
+		if api.fields == nil {
+			continue
+		}
+		for version := api.Min; version <= api.Max; version++ {
+			fill := newFiller(uint64(version))
+			f.Add(uint8(i), uint8(version-api.Min), fill.request(api.Key, version).AppendTo(nil))
+			fill.nulls, fill.tags = false, true
+			f.Add(uint8(i), uint8(version-api.Min), fill.request(api.Key, version).AppendTo(nil))
+		}
+	}
+	f.Fuzz(func(t *testing.T, index, offset uint8, body []byte) {
+		api := &apis[int(index)%len(apis)]
+		if api.fields == nil {
+			return
+		}
+		version := api.Min + int16(offset)%(api.Max-api.Min+1)
+		var req kmsg.Request
+		var err error
+		bytes := allocated(func() { req, err = Decode(api, version, body) })
+		if bound := api.MemoryFactor*len(body) + DecodeOverhead; bytes > bound {
+			t.Fatalf("%s version %d: %d bytes allocate %d", api.Name, version, len(body), bytes)
+		}
+		if errors.Is(err, ErrPanic) {
+			t.Fatal(err)
+		}
+		if err != nil {
+			return
+		}
+		again := req.AppendTo(nil)
+		if _, err := Decode(api, version, again); err != nil {
+			t.Fatalf("%s version %d is not read again: %v\n%x\n%x", api.Name, version, err, body, again)
 		}
 	})
 }

@@ -142,14 +142,7 @@ func (w *writer) partitionTags(h *FetchPartitionHeader) {
 	if !w.flexible {
 		return
 	}
-	n := uint32(0)
-	if h.Diverging.Known {
-		n++
-	}
-	if h.CurrentLeader.Known {
-		n++
-	}
-	w.uvarint(n)
+	w.uvarint(one(h.Diverging.Known) + one(h.CurrentLeader.Known))
 	if h.Diverging.Known {
 		w.uvarint(0)
 		w.uvarint(4 + 8 + 1)

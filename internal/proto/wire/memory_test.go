@@ -104,7 +104,7 @@ func allocated(fn func()) int {
 // requests for much more than anyone can make of them.
 func TestMemoryFactor(t *testing.T) {
 	const (
-		size      = 32 << 10
+		size      = 16 << 10
 		structure = 512 // what a request takes however short it is
 	)
 	for _, api := range APIs() {

@@ -71,3 +71,11 @@ func uvarintSize(v uint32) int {
 	}
 	return n
 }
+
+// one counts a tagged field that is there.
+func one(there bool) uint32 {
+	if there {
+		return 1
+	}
+	return 0
+}
