@@ -46,7 +46,7 @@ func (d *Decompressor) Payload(b Batch) ([]byte, error) {
 	}
 	r, err := d.open(b.Codec(), b.Payload())
 	if err == nil {
-		d.plain, err = appendAll(d.plain[:0], r)
+		d.plain, err = readAll(d.plain[:0], r, d.max())
 	}
 	d.close()
 	if err != nil {
@@ -169,11 +169,14 @@ func (l *limiter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// appendAll reads r to its end. The buffer grows with what really came, never with what was announced.
-func appendAll(dst []byte, r io.Reader) ([]byte, error) {
+// readAll reads r, which ends within most bytes, into dst. The buffer doubles with what really came; what was
+// announced counts for nothing.
+func readAll(dst []byte, r io.Reader, most int) ([]byte, error) {
 	for {
 		if len(dst) == cap(dst) {
-			dst = append(dst, 0)[:len(dst)]
+			grown := make([]byte, len(dst), min(max(2*len(dst), 4<<10), max(most, len(dst))+1))
+			copy(grown, dst)
+			dst = grown
 		}
 		n, err := r.Read(dst[len(dst):cap(dst)])
 		dst = dst[:len(dst)+n]
