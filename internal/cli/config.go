@@ -164,3 +164,13 @@ func sortedKeys[V any](m map[string]V) []string {
 	slices.Sort(keys)
 	return keys
 }
+
+func newConfigCommand(a *app) *cobra.Command {
+	return noun("config", "Read, change, explain and check settings", "  holdfast config get --topic orders",
+		newConfigGetCommand(a),
+		newConfigSetCommand(a),
+		newConfigUnsetCommand(a),
+		newConfigKeysCommand(a),
+		newConfigCheckCommand(a),
+	)
+}

@@ -93,6 +93,10 @@ and tools in one binary. Every Kafka client works against it unchanged.
 		newTopicCommand(a),
 		newProduceCommand(a),
 		newConsumeCommand(a),
+		newConfigCommand(a),
+		newEventsCommand(a),
+		newVersionCommand(a),
+		newCompletionCommand(),
 	)
 	return root
 }
