@@ -1,10 +1,12 @@
+//go:generate go test -run TestErrorsDoc -update .
+
 package wire
 
 // Outcome is what an error says about the request it answers.
 type Outcome uint8
 
 const (
-	// Failed: the request changed nothing.
+	// Failed: the request changed nothing, now or later.
 	Failed Outcome = iota
 	// Unknown: the request may have taken effect, wholly or in part, now or later.
 	Unknown
@@ -20,11 +22,178 @@ func (o Outcome) String() string {
 
 // Class is what a client may conclude from an answer.
 type Class struct {
-	Retriable bool
+	Retriable bool // sending the same request again may succeed
 	Outcome   Outcome
 }
 
-// Answers returns the class of a code in an answer of an API. An answer that is not in the table is a bug; None is always in it.
+// Answers returns the class of a code in an answer of an API. None has the zero class. An answer that is not in the table is a bug of
+// the broker: it adds a promise to clients that nobody wrote down.
 func Answers(key int16, code Code) (Class, bool) {
-	return Class{Retriable: code.Retriable()}, true
+	if code == None {
+		_, ok := Lookup(key)
+		return Class{}, ok
+	}
+	for i := range answers {
+		a := &answers[i]
+		if a.key != key {
+			continue
+		}
+		for j := range a.rows {
+			if r := &a.rows[j]; r.code == code {
+				return Class{Retriable: code.Retriable(), Outcome: r.outcome}, true
+			}
+		}
+	}
+	return Class{}, false
+}
+
+// answer is one error an API may answer with, and when.
+type answer struct {
+	code    Code
+	outcome Outcome
+	when    string
+}
+
+// What several APIs say for the same reason.
+var (
+	noPartition   = answer{UnknownTopicOrPartition, Failed, "The topic or partition does not exist, or this broker has not heard of it yet."}
+	noTopic       = answer{UnknownTopicOrPartition, Failed, "The topic does not exist, or this broker has not heard of it yet."}
+	noTopicID     = answer{UnknownTopicID, Failed, "No topic has this id, or this broker has not heard of it yet."}
+	notLeader     = answer{NotLeaderOrFollower, Failed, "This broker does not lead the partition."}
+	oldEpoch      = answer{FencedLeaderEpoch, Failed, "The leader epoch in the request is older than the partition's."}
+	newEpoch      = answer{UnknownLeaderEpoch, Failed, "The leader epoch in the request is newer than the one this broker knows."}
+	cannotRead    = answer{KafkaStorageError, Failed, "The partition's data directory has failed or its data is damaged there."}
+	badName       = answer{InvalidTopicException, Failed, "The topic's name breaks the rules, or the topic is internal."}
+	notController = answer{NotController, Failed, "This broker is not the active controller and did not take the request."}
+	noDecision    = answer{RequestTimedOut, Unknown, "The time-out passed before the change was committed; it may still be."}
+	badRequest    = answer{InvalidRequest, Failed, "The request contradicts itself; the message says where."}
+	noReplica     = answer{ClusterAuthorizationFailed, Failed, "The request claims to come from a replica, but not on the brokers' own port."}
+)
+
+// answers is the table of errors, one entry an API in the order of the API table. The server's tests fail on an answer that is not
+// here, and docs/errors.md is made of it.
+var answers = []struct {
+	key  int16
+	rows []answer
+}{
+	{KeyProduce, []answer{
+		{CorruptMessage, Failed, "A batch has a wrong checksum, length or count."},
+		noPartition,
+		{NotLeaderOrFollower, Unknown, "This broker does not lead the partition, or lost it while it waited for the replicas."},
+		{RequestTimedOut, Unknown, "The batches are in the leader's log, but were not confirmed within the time-out."},
+		{MessageTooLarge, Failed, "A batch is larger than the topic's max.message.bytes."},
+		badName,
+		{RecordListTooLarge, Failed, "The batches are larger than a segment may be."},
+		{NotEnoughReplicas, Failed, "Fewer replicas are in sync than min.insync.replicas demands, or the disk has no room."},
+		{NotEnoughReplicasAfterAppend, Unknown, "The batches are in the leader's log, then too few replicas were in sync."},
+		{InvalidRequiredAcks, Failed, "acks is none of 0, 1 and -1."},
+		{InvalidTimestamp, Failed, "A record's time is outside the topic's message.timestamp limits; the record errors name it."},
+		{UnsupportedForMessageFormat, Failed, "The records are in a format older than batch version 2, or come with a request older than version 3."},
+		{OutOfOrderSequenceNumber, Failed, "The producer's sequence has a gap or repeats a batch too old to be recognised."},
+		{InvalidProducerEpoch, Failed, "A newer instance of this producer has written to the partition."},
+		{InvalidTxnState, Failed, "The batch is transactional; this version of Holdfast has no transactions."},
+		{KafkaStorageError, Unknown, "Writing or syncing failed; the batches may be on disk."},
+		{UnsupportedCompressionType, Failed, "The codec is unknown, or is zstd in a request older than version 7."},
+		{InvalidRecord, Failed, "A record breaks a rule of the topic or of the format; the record errors name it."},
+		noTopicID,
+	}},
+	{KeyFetch, []answer{
+		{OffsetOutOfRange, Failed, "The offset lies before the start of the log or behind its end."},
+		{CorruptMessage, Failed, "The batch on disk is damaged and is not served."},
+		noPartition, notLeader, badName, noReplica, badRequest, cannotRead,
+		{FetchSessionIDNotFound, Failed, "The session was evicted or the broker restarted; start a new one."},
+		{InvalidFetchSessionEpoch, Failed, "The session is at another epoch; start a new one."},
+		oldEpoch, newEpoch,
+		{UnsupportedCompressionType, Failed, "The batches are compressed with zstd and the request is older than version 10."},
+		noTopicID,
+		{InconsistentTopicID, Failed, "The name in the session now belongs to a topic with another id."},
+		{FetchSessionTopicIDError, Failed, "The session began with names and goes on with ids, or the reverse; start a new one."},
+	}},
+	{KeyListOffsets, []answer{
+		noPartition, notLeader, badName, noReplica,
+		{UnsupportedVersion, Failed, "The special timestamp needs a newer version of the request."},
+		badRequest,
+		cannotRead, oldEpoch, newEpoch,
+		{OffsetNotAvailable, Failed, "The leader is new and does not know the high watermark yet."},
+	}},
+	{KeyMetadata, []answer{
+		noTopic,
+		{LeaderNotAvailable, Unknown, "The partition has no leader at present, or the topic is being created; it may come into being."},
+		badName,
+		{InvalidReplicationFactor, Failed, "The topic could not be created on demand: there are too few brokers."},
+		badRequest,
+		noTopicID,
+	}},
+	{KeyApiVersions, []answer{
+		{UnsupportedVersion, Failed, "The version of the request is too new; the answer, in version 0, names the ones to use."},
+		{InvalidRequest, Failed, "The client's software name or version has forbidden characters."},
+	}},
+	{KeyCreateTopics, []answer{
+		noDecision,
+		{InvalidTopicException, Failed, "The name breaks the rules, or collides with a topic's where '.' and '_' are the same."},
+		{TopicAlreadyExists, Failed, "A topic of this name exists."},
+		{InvalidPartitions, Failed, "The number of partitions is below 1 or too large."},
+		{InvalidReplicationFactor, Failed, "The replication factor is below 1 or above the number of brokers."},
+		{InvalidReplicaAssignment, Failed, "The assignment names unknown brokers, repeats one, or leaves a partition out."},
+		{InvalidConfig, Failed, "A setting is unknown, out of range, or not honoured by this version; the message names it."},
+		notController, badRequest,
+	}},
+	{KeyDeleteTopics, []answer{
+		noTopic, noDecision, badName, notController, badRequest,
+		{TopicDeletionDisabled, Failed, "The cluster has delete.topic.enable=false."},
+		noTopicID,
+	}},
+	{KeyDeleteRecords, []answer{
+		{OffsetOutOfRange, Failed, "The offset lies behind the high watermark."},
+		noPartition,
+		{NotLeaderOrFollower, Unknown, "This broker does not lead the partition, or lost it while it waited for the replicas."},
+		{RequestTimedOut, Unknown, "The new start is set at the leader, but was not confirmed within the time-out."},
+		badName, badRequest,
+		{PolicyViolation, Failed, "The topic is compacted and does not delete records."},
+		{KafkaStorageError, Unknown, "Writing failed; the new start may be on disk."},
+	}},
+	{KeyInitProducerID, []answer{
+		{RequestTimedOut, Failed, "No producer id could be had in time; an id that was given out meanwhile is never used."},
+		{CoordinatorLoadInProgress, Failed, "The next block of producer ids is being fetched."},
+		{UnsupportedVersion, Failed, "This version of Holdfast has no transactions: the transactional id must be null."},
+		badRequest,
+	}},
+	{KeyOffsetForLeaderEpoch, []answer{
+		noPartition, notLeader, badName, noReplica, badRequest, cannotRead, oldEpoch, newEpoch,
+	}},
+	{KeyDescribeConfigs, []answer{noTopic, badName, badRequest}},
+	{KeyAlterConfigs, []answer{
+		noTopic, noDecision, badName,
+		{InvalidConfig, Failed, "A setting is unknown, out of range, read-only, or not honoured by this version; the message names it."},
+		notController, badRequest,
+		{BrokerIDNotRegistered, Failed, "No broker with this id has ever registered."},
+	}},
+	{KeyDescribeLogDirs, []answer{{KafkaStorageError, Failed, "The data directory has failed."}}},
+	{KeyCreatePartitions, []answer{
+		noTopic, noDecision, badName,
+		{InvalidPartitions, Failed, "The topic has as many partitions or more, or the number is too large."},
+		{InvalidReplicationFactor, Failed, "There are fewer brokers than the topic's replication factor."},
+		{InvalidReplicaAssignment, Failed, "The assignment names unknown brokers, repeats one, or has another length."},
+		notController, badRequest,
+	}},
+	{KeyIncrementalAlterConfigs, []answer{
+		noTopic, noDecision, badName,
+		{InvalidConfig, Failed, "A setting is unknown, out of range, read-only, or not honoured by this version; the message names it."},
+		notController, badRequest,
+		{BrokerIDNotRegistered, Failed, "No broker with this id has ever registered."},
+	}},
+	{KeyDescribeCluster, []answer{
+		badRequest,
+		{MismatchedEndpointType, Failed, "The request asks a broker's port for controllers."},
+		{UnsupportedEndpointType, Failed, "The endpoint type is unknown."},
+	}},
+	{KeyListConfigResources, []answer{
+		{UnsupportedVersion, Failed, "The type of resource is unknown, or needs a newer version of the request."},
+		badRequest,
+	}},
+	{KeyDescribeTopicPartitions, []answer{
+		noTopic,
+		{LeaderNotAvailable, Failed, "The partition has no leader at present."},
+		badName, badRequest,
+	}},
 }

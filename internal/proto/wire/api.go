@@ -38,48 +38,64 @@ const (
 	ProduceFloor = 3
 )
 
+// The keys of the table.
 const (
-	apiProduce  = int16(kmsg.Produce)
-	apiFetch    = int16(kmsg.Fetch)
-	apiVersions = int16(kmsg.ApiVersions)
+	KeyProduce                 = int16(kmsg.Produce)
+	KeyFetch                   = int16(kmsg.Fetch)
+	KeyListOffsets             = int16(kmsg.ListOffsets)
+	KeyMetadata                = int16(kmsg.Metadata)
+	KeyApiVersions             = int16(kmsg.ApiVersions)
+	KeyCreateTopics            = int16(kmsg.CreateTopics)
+	KeyDeleteTopics            = int16(kmsg.DeleteTopics)
+	KeyDeleteRecords           = int16(kmsg.DeleteRecords)
+	KeyInitProducerID          = int16(kmsg.InitProducerID)
+	KeyOffsetForLeaderEpoch    = int16(kmsg.OffsetForLeaderEpoch)
+	KeyDescribeConfigs         = int16(kmsg.DescribeConfigs)
+	KeyAlterConfigs            = int16(kmsg.AlterConfigs)
+	KeyDescribeLogDirs         = int16(kmsg.DescribeLogDirs)
+	KeyCreatePartitions        = int16(kmsg.CreatePartitions)
+	KeyIncrementalAlterConfigs = int16(kmsg.IncrementalAlterConfigs)
+	KeyDescribeCluster         = int16(kmsg.DescribeCluster)
+	KeyListConfigResources     = int16(kmsg.ListConfigResources)
+	KeyDescribeTopicPartitions = int16(kmsg.DescribeTopicPartitions)
 )
 
 // table is written once here and read-only afterwards. Versions are those a broker of Apache Kafka 4.3 advertises.
 var table = newTable([]API{
-	{Key: apiProduce, Name: "Produce", Min: 0, Max: 13, MemoryFactor: 6},
-	{Key: apiFetch, Name: "Fetch", Min: 4, Max: 18, FrameCap: defaultFrameCap, MemoryFactor: 24},
-	{Key: int16(kmsg.ListOffsets), Name: "ListOffsets", Min: 1, Max: 11, MemoryFactor: 18, fields: []field{
+	{Key: KeyProduce, Name: "Produce", Min: 0, Max: 13, MemoryFactor: 6},
+	{Key: KeyFetch, Name: "Fetch", Min: 4, Max: 18, FrameCap: defaultFrameCap, MemoryFactor: 24},
+	{Key: KeyListOffsets, Name: "ListOffsets", Min: 1, Max: 11, MemoryFactor: 18, fields: []field{
 		i32, from(2, i8), list(str, list(i32, from(4, i32), i64)), from(10, i32)}},
-	{Key: int16(kmsg.Metadata), Name: "Metadata", Min: 0, Max: 13, MemoryFactor: 26, fields: []field{
+	{Key: KeyMetadata, Name: "Metadata", Min: 0, Max: 13, MemoryFactor: 26, fields: []field{
 		only(0, 0, list(str)), from(1, null(list(from(10, id128), only(1, 9, str), from(10, null(str))))),
 		from(4, i8), only(8, 10, i8), from(8, i8)}},
-	{Key: apiVersions, Name: "ApiVersions", Min: 0, Max: 4, MemoryFactor: 2, fields: []field{
+	{Key: KeyApiVersions, Name: "ApiVersions", Min: 0, Max: 4, MemoryFactor: 2, fields: []field{
 		from(3, str), from(3, str)}},
-	{Key: int16(kmsg.CreateTopics), Name: "CreateTopics", Min: 2, Max: 7, MemoryFactor: 10, fields: []field{
+	{Key: KeyCreateTopics, Name: "CreateTopics", Min: 2, Max: 7, MemoryFactor: 10, fields: []field{
 		list(str, i32, i16, list(i32, values(i32)), list(str, null(str))), i32, i8}},
-	{Key: int16(kmsg.DeleteTopics), Name: "DeleteTopics", Min: 1, Max: 6, MemoryFactor: 18, fields: []field{
+	{Key: KeyDeleteTopics, Name: "DeleteTopics", Min: 1, Max: 6, MemoryFactor: 18, fields: []field{
 		only(0, 5, strs), from(6, list(null(str), id128)), i32}},
-	{Key: int16(kmsg.DeleteRecords), Name: "DeleteRecords", Min: 0, Max: 2, MemoryFactor: 18, fields: []field{
+	{Key: KeyDeleteRecords, Name: "DeleteRecords", Min: 0, Max: 2, MemoryFactor: 18, fields: []field{
 		list(str, list(i32, i64)), i32}},
-	{Key: int16(kmsg.InitProducerID), Name: "InitProducerId", Min: 0, Max: 5, MemoryFactor: 2, fields: []field{
+	{Key: KeyInitProducerID, Name: "InitProducerId", Min: 0, Max: 5, MemoryFactor: 2, fields: []field{
 		null(str), i32, from(3, i64), from(3, i16)}},
-	{Key: int16(kmsg.OffsetForLeaderEpoch), Name: "OffsetForLeaderEpoch", Min: 2, Max: 4, MemoryFactor: 18, fields: []field{
+	{Key: KeyOffsetForLeaderEpoch, Name: "OffsetForLeaderEpoch", Min: 2, Max: 4, MemoryFactor: 18, fields: []field{
 		from(3, i32), list(str, list(i32, i32, i32))}},
-	{Key: int16(kmsg.DescribeConfigs), Name: "DescribeConfigs", Min: 1, Max: 4, MemoryFactor: 18, fields: []field{
+	{Key: KeyDescribeConfigs, Name: "DescribeConfigs", Min: 1, Max: 4, MemoryFactor: 18, fields: []field{
 		list(i8, str, null(strs)), i8, from(3, i8)}},
-	{Key: int16(kmsg.AlterConfigs), Name: "AlterConfigs", Min: 0, Max: 2, MemoryFactor: 18, fields: []field{
+	{Key: KeyAlterConfigs, Name: "AlterConfigs", Min: 0, Max: 2, MemoryFactor: 18, fields: []field{
 		list(i8, str, list(str, null(str))), i8}},
-	{Key: int16(kmsg.DescribeLogDirs), Name: "DescribeLogDirs", Min: 1, Max: 5, MemoryFactor: 18, fields: []field{
+	{Key: KeyDescribeLogDirs, Name: "DescribeLogDirs", Min: 1, Max: 5, MemoryFactor: 18, fields: []field{
 		null(list(str, values(i32)))}},
-	{Key: int16(kmsg.CreatePartitions), Name: "CreatePartitions", Min: 0, Max: 3, MemoryFactor: 18, fields: []field{
+	{Key: KeyCreatePartitions, Name: "CreatePartitions", Min: 0, Max: 3, MemoryFactor: 18, fields: []field{
 		list(str, i32, null(list(values(i32)))), i32, i8}},
-	{Key: int16(kmsg.IncrementalAlterConfigs), Name: "IncrementalAlterConfigs", Min: 0, Max: 1, MemoryFactor: 18, fields: []field{
+	{Key: KeyIncrementalAlterConfigs, Name: "IncrementalAlterConfigs", Min: 0, Max: 1, MemoryFactor: 18, fields: []field{
 		list(i8, str, list(str, i8, null(str))), i8}},
-	{Key: int16(kmsg.DescribeCluster), Name: "DescribeCluster", Min: 0, Max: 2, MemoryFactor: 2, fields: []field{
+	{Key: KeyDescribeCluster, Name: "DescribeCluster", Min: 0, Max: 2, MemoryFactor: 2, fields: []field{
 		i8, from(1, i8), from(2, i8)}},
-	{Key: int16(kmsg.ListConfigResources), Name: "ListConfigResources", Min: 0, Max: 1, MemoryFactor: 2, fields: []field{
+	{Key: KeyListConfigResources, Name: "ListConfigResources", Min: 0, Max: 1, MemoryFactor: 2, fields: []field{
 		from(1, values(i8))}},
-	{Key: int16(kmsg.DescribeTopicPartitions), Name: "DescribeTopicPartitions", Min: 0, Max: 0, MemoryFactor: 14, fields: []field{
+	{Key: KeyDescribeTopicPartitions, Name: "DescribeTopicPartitions", Min: 0, Max: 0, MemoryFactor: 14, fields: []field{
 		list(str), i32, maybe(str, i32)}},
 })
 
@@ -87,7 +103,7 @@ var table = newTable([]API{
 func newTable(apis []API) []API {
 	for i := range apis {
 		a := &apis[i]
-		if a.FrameCap == 0 && a.Key != apiProduce {
+		if a.FrameCap == 0 && a.Key != KeyProduce {
 			a.FrameCap = defaultFrameCap
 		}
 		req := kmsg.RequestForKey(a.Key)

@@ -23,7 +23,7 @@ type FeatureLevel struct {
 // With None the answer holds the whole table; with UnsupportedVersion only the versions of ApiVersions itself, so that the client can
 // ask again in one of them; with any other code nothing, as Apache Kafka does.
 func AppendApiVersionsResponse(dst []byte, version int16, code Code, features Features) []byte {
-	own, _ := Lookup(apiVersions)
+	own, _ := Lookup(KeyApiVersions)
 	if version < own.Min || version > own.Max {
 		version = 0
 	}

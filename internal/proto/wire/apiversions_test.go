@@ -102,7 +102,7 @@ func TestTableIsWhatKafkaAdvertises(t *testing.T) {
 				t.Errorf("%s version %d: flexible is %v", api.Name, version, api.Flexible(version))
 			}
 		}
-		if (api.FrameCap == 0) != (api.Key == apiProduce) || api.MemoryFactor == 0 || (api.fields == nil) != (api.Key <= apiFetch) {
+		if (api.FrameCap == 0) != (api.Key == KeyProduce) || api.MemoryFactor == 0 || (api.fields == nil) != (api.Key <= KeyFetch) {
 			t.Errorf("%s: %+v", api.Name, api)
 		}
 	}

@@ -115,7 +115,7 @@ func TestDecodeBadInput(t *testing.T) {
 			t.Fatalf("Metadata version %d of all topics: %v", version, err)
 		}
 	}
-	produce, _ := Lookup(apiProduce)
+	produce, _ := Lookup(KeyProduce)
 	if _, err := Decode(produce, 9, sampleProduce(9)); err == nil {
 		t.Fatal("Decode reads Produce")
 	}
@@ -124,7 +124,7 @@ func TestDecodeBadInput(t *testing.T) {
 // TestDecodeReturnsPanics: whatever breaks below Decode becomes an error that the caller can count.
 func TestDecodeReturnsPanics(t *testing.T) {
 	broken := &API{Key: 9999, Name: "Broken", Max: 1, fields: []field{i8}} // kmsg has no such request
-	if _, err := Decode(broken, 0, []byte{1}); !errors.Is(err, ErrPanic) {
+	if _, err := Decode(broken, 0, []byte{1, 0}); !errors.Is(err, ErrPanic) {
 		t.Fatalf("got %v", err)
 	}
 }

@@ -172,28 +172,28 @@ func TestFetchBadInput(t *testing.T) {
 	}
 }
 
-// answer is a whole Fetch response, for the tests of FetchWriter.
-type answer struct {
+// fetchAnswer is a whole Fetch response, for the tests of FetchWriter.
+type fetchAnswer struct {
 	ThrottleMs int32
 	Code       Code
 	SessionID  int32
-	Topics     []answerTopic
+	Topics     []fetchAnswerTopic
 	Endpoints  []NodeEndpoint
 }
 
-type answerTopic struct {
+type fetchAnswerTopic struct {
 	Name       []byte
 	ID         [16]byte
-	Partitions []answerPartition
+	Partitions []fetchAnswerPartition
 }
 
-type answerPartition struct {
+type fetchAnswerPartition struct {
 	Header  FetchPartitionHeader
 	Records []byte
 }
 
 // write writes the answer, each partition after an attempt that is taken back.
-func (a *answer) write(w *FetchWriter, dst []byte, version int16) []byte {
+func (a *fetchAnswer) write(w *FetchWriter, dst []byte, version int16) []byte {
 	w.Begin(dst, version, a.ThrottleMs, a.Code, a.SessionID, len(a.Topics))
 	for _, t := range a.Topics {
 		w.Topic(t.Name, t.ID, len(t.Partitions))
@@ -206,7 +206,7 @@ func (a *answer) write(w *FetchWriter, dst []byte, version int16) []byte {
 	return w.End(a.Endpoints)
 }
 
-func (a *answer) kmsg(version int16) *kmsg.FetchResponse {
+func (a *fetchAnswer) kmsg(version int16) *kmsg.FetchResponse {
 	resp := kmsg.NewPtrFetchResponse()
 	resp.Version, resp.ThrottleMillis, resp.ErrorCode, resp.SessionID = version, a.ThrottleMs, int16(a.Code), a.SessionID
 	for _, t := range a.Topics {
@@ -225,7 +225,7 @@ func (a *answer) kmsg(version int16) *kmsg.FetchResponse {
 	return resp
 }
 
-func (p *answerPartition) kmsg() kmsg.FetchResponseTopicPartition {
+func (p *fetchAnswerPartition) kmsg() kmsg.FetchResponseTopicPartition {
 	h := &p.Header
 	part := kmsg.NewFetchResponseTopicPartition()
 	part.Partition, part.ErrorCode, part.HighWatermark = h.Index, int16(h.Code), h.HighWatermark
@@ -254,7 +254,7 @@ func TestFetchResponseIsWhatKmsgWrites(t *testing.T) {
 		f := newFiller(uint64(version))
 		f.maxLen = 3
 		for range 300 {
-			var a answer
+			var a fetchAnswer
 			f.plain(&a)
 			for i := range a.Topics {
 				for j := range a.Topics[i].Partitions {

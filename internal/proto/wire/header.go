@@ -51,7 +51,7 @@ func ParseHeader(frame []byte) (h Header, body []byte, err error) {
 // that answer before it knows what the broker speaks. An API that is not in the table gets the oldest form, too.
 func AppendResponseHeader(dst []byte, key, version int16, correlation int32) []byte {
 	dst = binary.BigEndian.AppendUint32(dst, uint32(correlation))
-	if api, ok := Lookup(key); ok && key != apiVersions && api.Flexible(version) {
+	if api, ok := Lookup(key); ok && key != KeyApiVersions && api.Flexible(version) {
 		dst = append(dst, 0) // no tagged fields
 	}
 	return dst

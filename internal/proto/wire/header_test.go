@@ -29,7 +29,7 @@ func TestHeaderOfEveryVersion(t *testing.T) {
 				t.Fatalf("%s version %d: body %x, want %x", api.Name, version, body, want)
 			}
 			wantLen := 4
-			if req.IsFlexible() && api.Key != apiVersions {
+			if req.IsFlexible() && api.Key != KeyApiVersions {
 				wantLen = 5
 			}
 			if got := AppendResponseHeader(nil, api.Key, version, 7); len(got) != wantLen {

@@ -151,8 +151,8 @@ func TestHostileCounts(t *testing.T) {
 
 // TestViewMemory: frames made of nothing but the smallest elements, for Produce with its answer.
 func TestViewMemory(t *testing.T) {
-	produce, _ := Lookup(apiProduce)
-	fetch, _ := Lookup(apiFetch)
+	produce, _ := Lookup(KeyProduce)
+	fetch, _ := Lookup(KeyFetch)
 	for _, shape := range []struct{ topics, partitions, bytes int }{{10_000, 0, 0}, {10_000, 1, 61}, {1, 10_000, 61}, {100, 100, 61}, {5000, 2, 0}} {
 		var p Produce
 		var f Fetch
