@@ -62,6 +62,14 @@ type tool struct {
 	env  []string
 }
 
+// name is how a person would call it: the program, or the script or class that it runs.
+func (c tool) name() string {
+	if base := filepath.Base(c.argv[0]); base != "java" && base != "python" && base != "node" {
+		return base
+	}
+	return c.argv[len(c.argv)-1]
+}
+
 // toolLimit is far above what any run takes, and below the patience of a CI run.
 const toolLimit = 90 * time.Second
 
@@ -70,10 +78,10 @@ func (c tool) run(t *testing.T, stdin string, args ...string) string {
 	t.Helper()
 	out, errs, err := c.try(t, stdin, args...)
 	if err != nil {
-		t.Fatalf("%s: %v\n%s%s", strings.Join(append(c.argv, args...), " "), err, tail(out), tail(errs))
+		t.Fatalf("%s %s: %v\n%s%s", c.name(), strings.Join(args, " "), err, tail(out), tail(errs))
 	}
 	if strings.TrimSpace(errs) != "" {
-		t.Logf("%s %s said: %s", filepath.Base(c.argv[len(c.argv)-1]), strings.Join(args, " "), tail(errs))
+		t.Logf("%s %s said: %s", c.name(), strings.Join(args, " "), tail(errs))
 	}
 	return out
 }
