@@ -141,6 +141,7 @@ func FuzzDecode(f *testing.F) {
 			fill.nulls, fill.tags = false, true
 			f.Add(uint8(i), uint8(version-api.Min), fill.request(api.Key, version).AppendTo(nil))
 		}
+		seeds(f, api.Key, func(version int16, body []byte) { f.Add(uint8(i), uint8(version-api.Min), body) })
 	}
 	f.Fuzz(func(t *testing.T, index, offset uint8, body []byte) {
 		api := &apis[int(index)%len(apis)]

@@ -311,12 +311,13 @@ func (f *Fetch) held() int {
 
 func FuzzFetch(f *testing.F) {
 	for version := int16(4); version <= 18; version++ {
-		f.Add(version, sampleFetch(version))
+		f.Add(version-4, sampleFetch(version))
 		fill := newFiller(uint64(version))
 		fill.tags = true
-		f.Add(version, fetchRequest(fill, version).AppendTo(nil))
+		f.Add(version-4, fetchRequest(fill, version).AppendTo(nil))
 	}
-	api, _ := Lookup(1)
+	seeds(f, KeyFetch, func(version int16, body []byte) { f.Add(version-4, body) })
+	api, _ := Lookup(KeyFetch)
 	f.Fuzz(func(t *testing.T, version int16, body []byte) {
 		version = 4 + (version&math.MaxInt16)%15
 		var view Fetch

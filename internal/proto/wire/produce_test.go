@@ -275,7 +275,8 @@ func FuzzProduce(f *testing.F) {
 		f.Add(version, fill.request(0, version).AppendTo(nil))
 	}
 	f.Add(int16(9), []byte("\x00\x00\x01\x00\x00\x00\x00\xff\xff\xff\xff\x0f\x00"))
-	api, _ := Lookup(0)
+	seeds(f, KeyProduce, func(version int16, body []byte) { f.Add(version, body) })
+	api, _ := Lookup(KeyProduce)
 	f.Fuzz(func(t *testing.T, version int16, body []byte) {
 		version &= math.MaxInt16
 		version %= 14
