@@ -189,7 +189,7 @@ var foreignPrefixes = []struct {
 	{"log4j2.", NoMeaning, "Java logging"},
 	{"zookeeper.ssl.", NoMeaning, "ZooKeeper"},
 	{"kafka.logs.", NoMeaning, "Java logging"},
-	{"listener.name.", DefaultOnly, "settings of a single listener"},
+	{"listener.name.", DefaultOnly, "a setting for a single listener"},
 	{"rsm.config.", NotYet, "tiered storage"},
 	{"rlmm.config.", NotYet, "tiered storage"},
 	{"confluent.", NoMeaning, "Confluent's additions"},

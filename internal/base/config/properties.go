@@ -38,15 +38,17 @@ func ParseProperties(name string, r io.Reader) ([]Entry, error) {
 		if line == "" || line[0] == '#' || line[0] == '!' {
 			continue
 		}
+		var logical strings.Builder
 		for continues(line) {
-			line = line[:len(line)-1]
-			if !lines.Scan() {
-				break
+			logical.WriteString(line[:len(line)-1])
+			line = ""
+			if lines.Scan() {
+				n++
+				line = trimLeft(lines.Text())
 			}
-			n++
-			line += trimLeft(lines.Text())
 		}
-		key, value := splitProperty(line)
+		logical.WriteString(line)
+		key, value := splitProperty(logical.String())
 		origin := fmt.Sprintf("%s line %d", name, first)
 		k, err1 := unescape(key)
 		v, err2 := unescape(value)

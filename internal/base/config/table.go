@@ -94,11 +94,18 @@ func Nearest(name string, scope Scope) string {
 		t = topics
 	}
 	name = strings.ToLower(strings.ReplaceAll(name, "_", "."))
+	name = name[:min(len(name), 100)] // no key is longer
 	best, bestCost := "", 1<<30
 	for _, k := range t.shown {
 		if c := distance(name, k.Name); c < bestCost {
 			best, bestCost = k.Name, c
 		}
+	}
+	if bestCost <= 2 {
+		return best
+	}
+	if k, ok := t.byName[otherUnit(name)]; ok {
+		return k.Name
 	}
 	if bestCost <= 2+len(name)/6 {
 		return best
@@ -106,7 +113,19 @@ func Nearest(name string, scope Scope) string {
 	return sharedWords(name, t.shown)
 }
 
-// sharedWords finds the key that shares most of its first words with name: retention.hours is near retention.ms.
+// otherUnit replaces a unit that people expect by the one Kafka uses: retention.hours is retention.ms.
+func otherUnit(name string) string {
+	at := strings.LastIndexByte(name, '.')
+	switch name[at+1:] {
+	case "hours", "hour", "minutes", "minute", "min", "seconds", "second", "sec", "s", "days", "day", "time", "duration":
+		return name[:at+1] + "ms"
+	case "size", "kb", "mb", "gb", "kib", "mib", "gib":
+		return name[:at+1] + "bytes"
+	}
+	return ""
+}
+
+// sharedWords finds the key that shares most of its first words with name: retention.hours is near retention.bytes.
 func sharedWords(name string, keys []*Key) string {
 	words := strings.Split(name, ".")
 	best, bestShare := "", 0.0
@@ -137,9 +156,8 @@ func sharedWords(name string, keys []*Key) string {
 }
 
 // distance is the number of insertions, deletions, replacements and swaps of neighbours that turn a into b
-// (optimal string alignment). Names longer than 100 bytes are cut: no key is longer.
+// (optimal string alignment).
 func distance(a, b string) int {
-	a, b = a[:min(len(a), 100)], b[:min(len(b), 100)]
 	prev2, prev, cur := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range prev {
 		prev[j] = j

@@ -146,7 +146,7 @@ type resolver struct {
 // string is the value in force of a topic key in its normal spelling.
 func (r resolver) string(name string) string {
 	k := topics.byName[name]
-	if v, ok := r.overrides[name]; ok && k.Honoured && k.Check(v) == nil {
+	if v, ok := r.overrides[name]; ok && k.obeys(v) {
 		s, _ := k.Normal(v)
 		return s
 	}
@@ -156,6 +156,12 @@ func (r resolver) string(name string) string {
 		}
 	}
 	return k.Default
+}
+
+// obeys tells whether an override counts: it is valid, and the key is honoured or the value is its default. A
+// cleanup.policy with compact counts although it is refused today: what a newer version set must not be deleted by age.
+func (k *Key) obeys(value string) bool {
+	return k.Check(value) == nil && (k.Honoured || k.Unsupported(value) == nil)
 }
 
 func (r resolver) bool(name string) bool { return r.string(name) == "true" }

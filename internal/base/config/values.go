@@ -188,7 +188,9 @@ func (v *Values) Duration(name string) time.Duration {
 }
 
 // Milliseconds turns a count of milliseconds into a Duration, the longest one where it does not fit.
-func Milliseconds(ms int64) time.Duration { return time.Duration(clampNegative(ms, int64(time.Millisecond))) }
+func Milliseconds(ms int64) time.Duration {
+	return time.Duration(clampNegative(ms, int64(time.Millisecond)))
+}
 
 // Source says where the value in force comes from.
 func (v *Values) Source(name string) Source {

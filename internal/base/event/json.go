@@ -77,7 +77,8 @@ func (e *Event) UnmarshalJSON(line []byte) error {
 		return fmt.Errorf("event: %w", err)
 	}
 	at, err := time.Parse(time.RFC3339Nano, h.Time)
-	if err != nil || at.Year() < 0 || at.Year() > 9999 {
+	at = at.UTC()
+	if err != nil || at.Year() < 0 || at.Year() > 9999 { // beyond that the form cannot be read back
 		return fmt.Errorf("event: %q is no time", h.Time)
 	}
 	if h.Kind == "" {
@@ -91,7 +92,7 @@ func (e *Event) UnmarshalJSON(line []byte) error {
 	if !known {
 		k = foreignKind(h, names, values)
 	}
-	*e = New(k, at.UTC(), h.Node).In(h.Topic, NoPartition).Of(h.Group)
+	*e = New(k, at, h.Node).In(h.Topic, NoPartition).Of(h.Group)
 	if h.Partition != nil {
 		e.Partition = *h.Partition
 	}

@@ -18,7 +18,6 @@ public class KafkaKeys {
     }
     print("topic", LogConfig.configDefCopy(), synonyms, Map.of());
     print("broker", kafka.server.KafkaConfig.configDef(), Map.of(), DynamicBrokerConfig.dynamicConfigUpdateModes());
-    ConfigDef only = new ConfigDef();
     for (var k : new TreeSet<>(DynamicConfig.Broker.names()))
       if (!kafka.server.KafkaConfig.configDef().names().contains(k)) System.out.println("dynamic-only\t" + k);
   }
