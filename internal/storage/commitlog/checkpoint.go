@@ -1,0 +1,202 @@
+package commitlog
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"holdfast/internal/storage/vfs"
+)
+
+// TopicPartition names a partition in a checkpoint file.
+type TopicPartition struct {
+	Topic     string
+	Partition int32
+}
+
+const checkpointVersion = 0
+
+var errCheckpoint = errors.New("not a checkpoint file")
+
+// parseCheckpoint reads Kafka's checkpoint form: a version, a count, as many lines of so many fields.
+func parseCheckpoint(p []byte, fields int, line func([]string) error) error {
+	version, p, ok := cutLine(p)
+	if !ok || version != strconv.Itoa(checkpointVersion) {
+		return fmt.Errorf("%w of version %d", errCheckpoint, checkpointVersion)
+	}
+	text, p, ok := cutLine(p)
+	count, err := strconv.Atoi(text)
+	if !ok || err != nil || count < 0 {
+		return fmt.Errorf("%w: its second line is no count", errCheckpoint)
+	}
+	for n := 0; ; n++ {
+		text, rest, ok := cutLine(p)
+		if !ok {
+			if n != count || len(p) > 0 {
+				return fmt.Errorf("%w: it has %d whole lines and says %d", errCheckpoint, n, count)
+			}
+			return nil
+		}
+		f := strings.Fields(text)
+		if len(f) != fields {
+			return fmt.Errorf("%w: line %d has %d fields, not %d", errCheckpoint, n+3, len(f), fields)
+		}
+		if err := line(f); err != nil {
+			return fmt.Errorf("%w: line %d: %w", errCheckpoint, n+3, err)
+		}
+		p = rest
+	}
+}
+
+func cutLine(p []byte) (line string, rest []byte, ok bool) {
+	i := bytes.IndexByte(p, '\n')
+	if i < 0 {
+		return "", p, false
+	}
+	return string(p[:i]), p[i+1:], true
+}
+
+// ParseCheckpoint reads the contents of a file of offsets by partition, such as Kafka's
+// recovery-point-offset-checkpoint and log-start-offset-checkpoint.
+func ParseCheckpoint(p []byte) (map[TopicPartition]int64, error) {
+	out := map[TopicPartition]int64{}
+	err := parseCheckpoint(p, 3, func(f []string) error {
+		partition, err := strconv.ParseInt(f[1], 10, 32)
+		if err != nil {
+			return err
+		}
+		offset, err := strconv.ParseInt(f[2], 10, 64)
+		if err != nil {
+			return err
+		}
+		if partition < 0 || offset < 0 {
+			return errors.New("a number is negative")
+		}
+		out[TopicPartition{f[0], int32(partition)}] = offset
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// ReadCheckpoint reads a file of offsets by partition. A missing or empty file is an empty map.
+func ReadCheckpoint(fsys vfs.FS, name string) (map[TopicPartition]int64, error) {
+	p, err := readFile(fsys, name, maxCheckpointBytes)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(p) == 0 {
+		return map[TopicPartition]int64{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	out, err := ParseCheckpoint(p)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return out, nil
+}
+
+// maxCheckpointBytes bounds what a checkpoint file may be; a million partitions fit.
+const maxCheckpointBytes = 256 << 20
+
+// WriteCheckpoint replaces a file of offsets by partition, durably: after a crash it is the old file or the new one.
+func WriteCheckpoint(fsys vfs.FS, name string, offsets map[TopicPartition]int64) error {
+	keys := slices.SortedFunc(maps.Keys(offsets), func(a, b TopicPartition) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
+	p := fmt.Appendf(nil, "%d\n%d\n", checkpointVersion, len(keys))
+	for _, k := range keys {
+		p = fmt.Appendf(p, "%s %d %d\n", k.Topic, k.Partition, offsets[k])
+	}
+	return replaceFile(fsys, name, p)
+}
+
+// WritePartitionMetadata writes the partition.metadata file of a partition folder, durably: it says which topic the
+// records are of, so that a folder left over from a deleted topic is not taken for its successor's.
+func WritePartitionMetadata(fsys vfs.FS, dir string, topicID [16]byte) error {
+	text := "version: 0\ntopic_id: " + base64.RawURLEncoding.EncodeToString(topicID[:]) + "\n"
+	return replaceFile(fsys, path.Join(dir, metadataName), []byte(text))
+}
+
+// ReadPartitionMetadata reads the topic id of a partition folder; the error is fs.ErrNotExist where it has none.
+func ReadPartitionMetadata(fsys vfs.FS, dir string) (topicID [16]byte, err error) {
+	name := path.Join(dir, metadataName)
+	p, err := readFile(fsys, name, 4<<10)
+	if err != nil {
+		return topicID, err
+	}
+	if topicID, err = ParsePartitionMetadata(p); err != nil {
+		return topicID, fmt.Errorf("%s: %w", name, err)
+	}
+	return topicID, nil
+}
+
+// ParsePartitionMetadata reads the contents of a partition.metadata file.
+func ParsePartitionMetadata(p []byte) (topicID [16]byte, err error) {
+	f := strings.Fields(string(p))
+	if len(f) != 4 || f[0] != "version:" || f[2] != "topic_id:" {
+		return topicID, errors.New("not a partition metadata file: it wants the lines \"version: 0\" and \"topic_id: …\"")
+	}
+	if v, err := strconv.Atoi(f[1]); err != nil || v < 0 {
+		return topicID, fmt.Errorf("partition metadata of version %q is unknown", f[1])
+	}
+	id, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(f[3], "="))
+	if err != nil || len(id) != len(topicID) {
+		return topicID, fmt.Errorf("topic id %q is not 16 bytes of base64", f[3])
+	}
+	copy(topicID[:], id)
+	if topicID == ([16]byte{}) {
+		return topicID, errors.New("the topic id is zero")
+	}
+	return topicID, nil
+}
+
+// replaceFile writes a file beside name, syncs it, moves it over name and syncs the folder.
+func replaceFile(fsys vfs.FS, name string, p []byte) error {
+	tmp := name + tmpSuffix
+	f, err := fsys.Create(tmp)
+	if err != nil {
+		return err
+	}
+	err = writeAt(f, p, 0)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", tmp, err)
+	}
+	if err := fsys.Rename(tmp, name); err != nil {
+		return err
+	}
+	return fsys.SyncDir(path.Dir(name))
+}
+
+// readFile reads a whole file of at most limit bytes.
+func readFile(fsys vfs.FS, name string, limit int64) ([]byte, error) {
+	f, err := fsys.OpenRead(name)
+	if err != nil {
+		return nil, err
+	}
+	defer closeClean(f)
+	size, err := f.Size()
+	if err != nil {
+		return nil, err
+	}
+	if size > limit {
+		return nil, fmt.Errorf("%s has %d bytes, more than such a file can have (%d)", name, size, limit)
+	}
+	p := make([]byte, size)
+	if n, err := f.ReadAt(p, 0); err != nil && n < len(p) {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	return p, nil
+}

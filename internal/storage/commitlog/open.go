@@ -1,0 +1,165 @@
+package commitlog
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Recovery says what Open found and did.
+type Recovery struct {
+	Segments      int
+	ScannedBytes  int64    // read with checksums, above the recovery point
+	ReplayedBytes int64    // read, headers only, for indexes, epochs and producers
+	Cut           *Cut     // a torn tail that was cut off
+	Damaged       []Damage // rot below the recovery point: quarantined, not cut
+	Lost          *Damage  // offsets below the recovery point of which there is no byte at all
+	Rebuilt       []string // files that were missing or wrong and are made anew
+}
+
+// Clean says that Open had nothing to repair.
+func (r *Recovery) Clean() bool {
+	return r.Cut == nil && len(r.Damaged) == 0 && r.Lost == nil && len(r.Rebuilt) == 0
+}
+
+// Cut is a torn tail: what a crash left of bytes that were never synced.
+type Cut struct {
+	Offset   int64 // the end of the log now
+	Segment  int64
+	Position int64
+	Bytes    int64    // removed, whole segments included
+	Files    []string // segments removed as a whole
+}
+
+// Open opens the log of a partition folder; a folder that does not exist is an empty log. What is wrong above the
+// recovery point is a torn tail and is cut; what is wrong below it is rot, and is quarantined. It fails only where the
+// file system does.
+func Open(o Options) (*Log, Recovery, error) {
+	l := &Log{fs: o.FS, dir: o.Dir, files: o.Files}
+	if l.files == nil {
+		l.files = NewFiles(o.FS, 16)
+	}
+	l.SetConfig(o.Config)
+	r := &opening{l: l, point: max(o.RecoveryPoint, 0), now: o.Now}
+	if err := r.run(max(o.LogStart, 0)); err != nil {
+		l.Discard()
+		return nil, r.Recovery, fmt.Errorf("open %s: %w", o.Dir, err)
+	}
+	return l, r.Recovery, nil
+}
+
+// opening is one run of Open.
+type opening struct {
+	Recovery
+	l     *Log
+	point int64 // the recovery point
+	now   time.Time
+	bases []int64
+	have  map[string]bool
+	sizes []int64 // of the segments' files
+	first int     // index of the segment that the recovery point is in
+
+	epochsWrong bool // the epoch file does not say what the batches say
+}
+
+func (r *opening) run(logStart int64) error {
+	l := r.l
+	l.end.Store(logStart)
+	l.start.Store(logStart)
+	if err := r.list(); err != nil {
+		return err
+	}
+	if len(r.bases) == 0 {
+		if r.point > logStart {
+			r.Lost = &Damage{From: logStart, To: r.point, Segment: logStart, Reason: "the folder has no segments"}
+		}
+		l.synced = logStart
+		return r.dropOrphans()
+	}
+	segs, err := r.segments()
+	if err != nil {
+		return err
+	}
+	r.loadEpochs()
+	if err := r.walk(segs); err != nil {
+		return err
+	}
+	if err := r.dropOrphans(); err != nil {
+		return err
+	}
+	if err := r.settle(logStart); err != nil {
+		return err
+	}
+	r.Segments = len(l.segments())
+	r.Damaged = slices.Clone(l.Damaged())
+	return nil
+}
+
+// list reads the folder and removes what an earlier process was about to.
+func (r *opening) list() error {
+	l := r.l
+	names, err := l.fs.List(l.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	r.have = make(map[string]bool, len(names))
+	for _, name := range names {
+		if strings.HasSuffix(name, deletedSuffix) || strings.HasSuffix(name, cleanedSuffix) || strings.HasSuffix(name, tmpSuffix) {
+			if err := l.fs.Remove(path.Join(l.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			l.newNames = true
+			continue
+		}
+		r.have[name] = true
+		if base, ok := parseName(name, logSuffix); ok {
+			r.bases = append(r.bases, base)
+		}
+		if at, ok := parseName(name, snapshotSuffix); ok {
+			l.snapshots = append(l.snapshots, at)
+		}
+	}
+	return nil // both are sorted: so are the names
+}
+
+// segments makes the segments with their sizes. Those whose successor begins at or below the recovery point are taken
+// as they are.
+func (r *opening) segments() ([]*segment, error) {
+	l := r.l
+	segs := make([]*segment, len(r.bases))
+	for i, base := range r.bases {
+		s := l.newSegment(base)
+		info, err := l.fs.Stat(s.log.name)
+		if err != nil {
+			return nil, err
+		}
+		s.createdMs = r.now.UnixMilli()
+		size := min(info.Size, maxSegmentBytes)
+		next := base
+		if i+1 < len(r.bases) {
+			next = r.bases[i+1]
+		}
+		s.grow(size, next)
+		r.sizes = append(r.sizes, info.Size)
+		segs[i] = s
+	}
+	return segs, nil
+}
+
+// loadEpochs reads the epoch file; what it lacks is found in the batches.
+func (r *opening) loadEpochs() {
+	p, err := readFile(r.l.fs, path.Join(r.l.dir, epochsName), maxEpochBytes)
+	if err == nil {
+		r.l.epochs.line, err = ParseEpochs(p)
+	}
+	if err != nil {
+		r.l.epochs.line, r.epochsWrong = nil, r.point > 0
+	}
+}
+
+// maxEpochBytes bounds what an epoch file may be; two million epochs fit.
+const maxEpochBytes = 64 << 20
