@@ -22,8 +22,9 @@ type SynonymValue struct {
 
 // DescribeTopic describes a topic's setting. A key that is not honoured always has its default.
 func DescribeTopic(k *Key, broker *Values, overrides map[string]string) Described {
-	d := Described{Key: k, Value: resolver{broker, overrides}.string(k.Name), Source: DefaultConfig}
+	d := Described{Key: k, Value: broker.topicValue(k), Source: DefaultConfig}
 	if v, ok := overrides[k.Name]; ok && k.obeys(v) {
+		d.Value, _ = k.Normal(v)
 		d.Synonyms = append(d.Synonyms, SynonymValue{k.Name, v, k.Secret, DynamicTopicConfig})
 	}
 	if b, ok := Broker(k.Broker); ok && k.Honoured {

@@ -110,7 +110,7 @@ func Assemble(entries []Entry) (*Values, []string, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, notices, err
 	}
-	return v, notices, nil
+	return newValues(v.static, nil, nil), notices, nil
 }
 
 func fileOf(origin string) string { before, _, _ := strings.Cut(origin, " line "); return before }

@@ -2,10 +2,11 @@ package config
 
 import (
 	"maps"
-	"math"
 	"slices"
 	"strconv"
 	"time"
+
+	"holdfast/internal/base/invariant"
 )
 
 // TimestampType says whose time a record carries; the numbers are those of the batch attribute.
@@ -98,80 +99,108 @@ func (c *TopicConfig) Retention() time.Duration { return Milliseconds(c.Retentio
 // override, else the broker's setting, else the default. What is unknown, invalid or not honoured in overrides
 // does not count: it came from a newer version, and a node must start with it all the same.
 func ResolveTopic(broker *Values, overrides map[string]string) TopicConfig {
-	r := resolver{broker, overrides}
-	c := TopicConfig{
-		CommitSync:           r.bool(CommitSync),
-		RetentionMs:          r.int("retention.ms"),
-		RetentionBytes:       r.int("retention.bytes"),
-		SegmentBytes:         r.int("segment.bytes"),
-		SegmentMs:            r.int("segment.ms"),
-		SegmentJitterMs:      r.int("segment.jitter.ms"),
-		SegmentIndexBytes:    int(r.int("segment.index.bytes")),
-		IndexIntervalBytes:   int(r.int("index.interval.bytes")),
-		FileDeleteDelay:      Milliseconds(r.int("file.delete.delay.ms")),
-		MaxMessageBytes:      int(r.int("max.message.bytes")),
-		CompressionType:      r.string("compression.type"),
-		GzipLevel:            int(r.int("compression.gzip.level")),
-		Lz4Level:             int(r.int("compression.lz4.level")),
-		ZstdLevel:            int(r.int("compression.zstd.level")),
-		TimestampBeforeMaxMs: r.int("message.timestamp.before.max.ms"),
-		TimestampAfterMaxMs:  r.int("message.timestamp.after.max.ms"),
-		MinInSync:            int(r.int("min.insync.replicas")),
-		FlushMessages:        r.int("flush.messages"),
-		FlushMs:              r.int("flush.ms"),
-		UncleanElection:      r.bool("unclean.leader.election.enable"),
-		Preallocate:          r.bool("preallocate"),
+	c := defaultTopic
+	if broker != nil && broker.topic != nil {
+		c = *broker.topic
 	}
-	for _, policy := range SplitList(r.string("cleanup.policy")) {
-		if policy == "delete" {
-			c.CleanupPolicy |= CleanupDelete
-		} else {
-			c.CleanupPolicy |= CleanupCompact
+	for name, value := range overrides { // order-free: each key has fields of its own
+		set, ok := topicFields[name]
+		if k := topics.byName[name]; ok && k.obeys(value) {
+			normal, _ := k.Normal(value)
+			set(&c, normal)
 		}
-	}
-	if r.string("message.timestamp.type") == "LogAppendTime" {
-		c.TimestampType = LogAppendTime
-	}
-	if r.string(RecordValidation) == "full" {
-		c.RecordValidation = ValidateFull
 	}
 	return c
 }
 
-type resolver struct {
-	broker    *Values
-	overrides map[string]string
+// defaultTopic is a topic that nobody said anything about.
+var defaultTopic = resolveDefaults(nil)
+
+// resolveDefaults is a topic without overrides. Values keeps the result, because a broker with ten thousand topics
+// resolves them all when one of its settings changes.
+func resolveDefaults(broker *Values) TopicConfig {
+	var c TopicConfig
+	for name, set := range topicFields { // order-free: each key has fields of its own
+		set(&c, broker.topicValue(topics.byName[name]))
+	}
+	return c
 }
 
-// string is the value in force of a topic key in its normal spelling.
-func (r resolver) string(name string) string {
-	k := topics.byName[name]
-	if v, ok := r.overrides[name]; ok && k.obeys(v) {
-		s, _ := k.Normal(v)
-		return s
-	}
+// topicValue is a topic setting without override, in its normal spelling. A key that is not honoured keeps its default.
+func (v *Values) topicValue(k *Key) string {
 	if k.Broker != "" && k.Honoured {
-		if s, ok := r.broker.resolve(k.Broker); ok {
+		if s, ok := v.resolve(k.Broker); ok {
 			return s
 		}
 	}
 	return k.Default
 }
 
+// topicFields says which field of TopicConfig holds which setting; values come in their normal spelling.
+var topicFields = map[string]func(c *TopicConfig, v string){
+	"cleanup.policy":                  func(c *TopicConfig, v string) { c.CleanupPolicy = cleanupPolicy(v) },
+	CommitSync:                        func(c *TopicConfig, v string) { c.CommitSync = v == "true" },
+	"compression.gzip.level":          func(c *TopicConfig, v string) { c.GzipLevel = int(whole(v)) },
+	"compression.lz4.level":           func(c *TopicConfig, v string) { c.Lz4Level = int(whole(v)) },
+	"compression.type":                func(c *TopicConfig, v string) { c.CompressionType = v },
+	"compression.zstd.level":          func(c *TopicConfig, v string) { c.ZstdLevel = int(whole(v)) },
+	"file.delete.delay.ms":            func(c *TopicConfig, v string) { c.FileDeleteDelay = Milliseconds(whole(v)) },
+	"flush.messages":                  func(c *TopicConfig, v string) { c.FlushMessages = whole(v) },
+	"flush.ms":                        func(c *TopicConfig, v string) { c.FlushMs = whole(v) },
+	"index.interval.bytes":            func(c *TopicConfig, v string) { c.IndexIntervalBytes = int(whole(v)) },
+	"max.message.bytes":               func(c *TopicConfig, v string) { c.MaxMessageBytes = int(whole(v)) },
+	"message.timestamp.after.max.ms":  func(c *TopicConfig, v string) { c.TimestampAfterMaxMs = whole(v) },
+	"message.timestamp.before.max.ms": func(c *TopicConfig, v string) { c.TimestampBeforeMaxMs = whole(v) },
+	"message.timestamp.type":          func(c *TopicConfig, v string) { c.TimestampType = timestampType(v) },
+	"min.insync.replicas":             func(c *TopicConfig, v string) { c.MinInSync = int(whole(v)) },
+	"preallocate":                     func(c *TopicConfig, v string) { c.Preallocate = v == "true" },
+	RecordValidation:                  func(c *TopicConfig, v string) { c.RecordValidation = validation(v) },
+	"retention.bytes":                 func(c *TopicConfig, v string) { c.RetentionBytes = whole(v) },
+	"retention.ms":                    func(c *TopicConfig, v string) { c.RetentionMs = whole(v) },
+	"segment.bytes":                   func(c *TopicConfig, v string) { c.SegmentBytes = whole(v) },
+	"segment.index.bytes":             func(c *TopicConfig, v string) { c.SegmentIndexBytes = int(whole(v)) },
+	"segment.jitter.ms":               func(c *TopicConfig, v string) { c.SegmentJitterMs = whole(v) },
+	"segment.ms":                      func(c *TopicConfig, v string) { c.SegmentMs = whole(v) },
+	"unclean.leader.election.enable":  func(c *TopicConfig, v string) { c.UncleanElection = v == "true" },
+}
+
+func cleanupPolicy(v string) CleanupPolicy {
+	var c CleanupPolicy
+	for _, policy := range SplitList(v) {
+		if policy == "delete" {
+			c |= CleanupDelete
+		} else {
+			c |= CleanupCompact
+		}
+	}
+	return c
+}
+
+func timestampType(v string) TimestampType {
+	if v == "LogAppendTime" {
+		return LogAppendTime
+	}
+	return CreateTime
+}
+
+func validation(v string) Validation {
+	if v == "full" {
+		return ValidateFull
+	}
+	return ValidateHeader
+}
+
+// whole reads a number in its normal spelling.
+func whole(v string) int64 {
+	n, err := strconv.ParseInt(v, 10, 64)
+	invariant.That(err == nil, "config: %q is not in normal spelling", v)
+	return n
+}
+
 // obeys tells whether an override counts: it is valid, and the key is honoured or the value is its default. A
 // cleanup.policy with compact counts although it is refused today: what a newer version set must not be deleted by age.
 func (k *Key) obeys(value string) bool {
 	return k.Check(value) == nil && (k.Honoured || k.Unsupported(value) == nil)
-}
-
-func (r resolver) bool(name string) bool { return r.string(name) == "true" }
-
-func (r resolver) int(name string) int64 {
-	n, err := strconv.ParseInt(r.string(name), 10, 64)
-	if err != nil {
-		return math.MaxInt64
-	}
-	return n
 }
 
 // ValidateTopic judges a topic's settings as CreateTopics and AlterConfigs take them: one *KeyError for each bad

@@ -20,6 +20,9 @@ func TestDefaultTopic(t *testing.T) {
 	if got := ResolveTopic(nil, nil); got != want {
 		t.Errorf("\n got %+v\nwant %+v", got, want)
 	}
+	if got := ResolveTopic(&Values{}, nil); got != want {
+		t.Errorf("the zero Values gives %+v", got)
+	}
 }
 
 func TestTopicOverBrokerOverDefault(t *testing.T) {

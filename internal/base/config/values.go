@@ -37,12 +37,20 @@ func (s Source) String() string {
 	return "UNKNOWN"
 }
 
-// Values is an immutable set of broker settings with their sources. The nil Values holds none: every getter
-// answers the default. Getters take names of broker keys; an unknown name is a bug of the caller and panics.
+// Values is an immutable set of broker settings with their sources. The nil Values and the zero one hold none: every
+// getter answers the default. Getters take names of broker keys; an unknown name is a bug of the caller and panics.
 type Values struct {
 	static  map[string]Entry  // file, environment, --set: the last one given
 	cluster map[string]string // dynamic, for all brokers
 	broker  map[string]string // dynamic, for this broker
+	topic   *TopicConfig      // of a topic without overrides; nil in the zero Values
+}
+
+func newValues(static map[string]Entry, cluster, broker map[string]string) *Values {
+	v := &Values{static: static, cluster: cluster, broker: broker}
+	topic := resolveDefaults(v)
+	v.topic = &topic
+	return v
 }
 
 // Entry is one setting as it was given; Origin names the place ("server.properties line 12").
@@ -54,11 +62,11 @@ type Entry struct {
 // those of this broker. What v had of them before is replaced. Settings that this version does not know, cannot
 // change while running, or finds out of range are left out, so that an image of a newer version never stops a node.
 func (v *Values) WithDynamic(cluster, broker map[string]string) *Values {
-	next := &Values{cluster: admissible(cluster), broker: admissible(broker)}
+	var static map[string]Entry
 	if v != nil {
-		next.static = v.static
+		static = v.static
 	}
-	return next
+	return newValues(static, admissible(cluster), admissible(broker))
 }
 
 func admissible(given map[string]string) map[string]string {
