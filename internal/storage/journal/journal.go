@@ -224,7 +224,7 @@ func (j *Journal) activate(s readySpare, at int) error {
 		}
 	}
 	seg := segment{first: j.next, size: s.size}
-	if _, err := s.file.WriteAt(header{j.id, seg.first}.encode(), 0); err != nil {
+	if _, err := s.file.WriteAt(header{j.id, seg.first, seg.size}.encode(), 0); err != nil {
 		return j.fail("write header", err)
 	}
 	if err := s.file.Sync(); err != nil {

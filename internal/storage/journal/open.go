@@ -142,9 +142,10 @@ func (j *Journal) read(firsts []uint64) (entries []Entry, last tail, err error) 
 		if err != nil {
 			return nil, tail{}, &RotError{File: name, Detail: err.Error()}
 		}
-		if err := j.check(name, s, first, firsts[i+1:]); err != nil {
+		if err := j.check(name, s, len(b), first, firsts[i+1:]); err != nil {
 			return nil, tail{}, err
 		}
+		entries = slices.Grow(entries, s.count())
 		for k := range s.blocks {
 			entries = s.blocks[k].appendEntries(entries)
 		}
@@ -154,8 +155,8 @@ func (j *Journal) read(firsts []uint64) (entries []Entry, last tail, err error) 
 	return entries, last, nil
 }
 
-// check judges the segment called name, given the first sequences of those that follow.
-func (j *Journal) check(name string, s *scan, first uint64, later []uint64) error {
+// check judges the segment called name, given its size and the first sequences of those that follow.
+func (j *Journal) check(name string, s *scan, size int, first uint64, later []uint64) error {
 	rot := func(offset int, detail string, args ...any) error {
 		return &RotError{File: name, Offset: int64(offset), Detail: fmt.Sprintf(detail, args...)}
 	}
@@ -164,6 +165,8 @@ func (j *Journal) check(name string, s *scan, first uint64, later []uint64) erro
 		return fmt.Errorf("%s: %w: it has id %x, this one has %x", name, ErrForeign, s.head.id, j.id)
 	case s.head.first != first:
 		return rot(0, "by its header it is %s", segmentName(s.head.first, segmentSuffix))
+	case s.head.size != int64(size):
+		return rot(size, "it has %d bytes, by its header %d", size, s.head.size)
 	case len(later) > 0 && s.next() < later[0]:
 		return rot(s.end, "block %d does not check, but the file of block %d says it was synced", s.next(), later[0])
 	case len(later) > 0 && s.next() > later[0]:

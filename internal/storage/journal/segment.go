@@ -22,7 +22,8 @@ const (
 	spareSuffix    = ".spare"
 	tempSuffix     = ".tmp"
 
-	maxSegment = MaxAppend + 2*pageSize
+	maxSegment  = MaxAppend + 4*pageSize
+	maxSequence = 1 << 62 // far from overflow, out of reach
 )
 
 // segment is one file of the journal.
@@ -45,10 +46,11 @@ func parseName(name, suffix string) (first uint64, ok bool) {
 	return first, err == nil && segmentName(first, suffix) == name
 }
 
-// header is the first page of a segment: magic, checksum of the rest, version, id, first sequence, zeros.
+// header is the first page of a segment: magic, checksum of the rest, version, id, first sequence, size, zeros.
 type header struct {
 	id    ID
 	first uint64
+	size  int64 // of the file; one of another size was cut off or extended by a stranger
 }
 
 func (h header) encode() []byte {
@@ -57,6 +59,7 @@ func (h header) encode() []byte {
 	binary.BigEndian.PutUint32(b[12:], segmentVersion)
 	copy(b[16:], h.id[:])
 	binary.BigEndian.PutUint64(b[32:], h.first)
+	binary.BigEndian.PutUint64(b[40:], uint64(h.size))
 	binary.BigEndian.PutUint32(b[8:], checksum(ID{}, b[12:]))
 	return b
 }
@@ -70,7 +73,11 @@ func decodeHeader(b []byte) (header, error) {
 	case binary.BigEndian.Uint32(b[12:]) != segmentVersion:
 		return header{}, ErrVersion
 	}
-	return header{id: ID(b[16:32]), first: binary.BigEndian.Uint64(b[32:])}, nil
+	h := header{ID(b[16:32]), binary.BigEndian.Uint64(b[32:]), int64(binary.BigEndian.Uint64(b[40:]))}
+	if h.first == 0 || h.first > maxSequence {
+		return header{}, errHeader
+	}
+	return h, nil
 }
 
 // readFile reads a whole file of at most limit bytes. A journal is small, and all of it is read once at start.
@@ -113,6 +120,14 @@ type scan struct {
 type stray struct {
 	block
 	at int
+}
+
+// count is the number of entries.
+func (s *scan) count() (n int) {
+	for i := range s.blocks {
+		n += s.blocks[i].count
+	}
+	return n
 }
 
 // next is the sequence that follows the last block.
