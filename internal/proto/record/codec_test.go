@@ -242,3 +242,18 @@ func TestOutputIsBounded(t *testing.T) {
 		t.Errorf("%v, %d bytes", err, len(o.buf))
 	}
 }
+
+// Codecs work in their caller's goroutine: a dropped Decompressor or an idle encoder must not keep one.
+func TestCodecsStartNoGoroutine(t *testing.T) {
+	before := runtime.NumGoroutine()
+	for c := Gzip; c <= Zstd; c++ {
+		for range 10 {
+			if _, err := new(Decompressor).Payload(sample(t, BuilderOptions{Codec: c}, 2000)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if after := runtime.NumGoroutine(); after > before {
+		t.Errorf("%d goroutines became %d", before, after)
+	}
+}

@@ -88,13 +88,16 @@ func (d *Decompressor) open(c Codec, payload []byte) (r io.Reader, err error) {
 		err = errCodec
 	}
 	d.limit = limiter{r: r, left: d.max()}
+	if c == None {
+		d.limit.left = len(payload) // nothing expands
+	}
 	return &d.limit, err
 }
 
 // close lets go of the payload, so that a pooled Decompressor holds no request's memory.
 func (d *Decompressor) close() {
 	d.in, d.limit = input{}, limiter{}
-	d.snappy.rest = nil
+	d.snappy.release()
 }
 
 func (d *Decompressor) max() int {

@@ -47,6 +47,14 @@ func (r *snappyReader) reset(payload []byte, maxBlock int) error {
 	return nil
 }
 
+// release lets go of the payload, and of a buffer that only a rare block needs.
+func (r *snappyReader) release() {
+	r.rest, r.unread = nil, nil
+	if cap(r.block) > 1<<20 {
+		r.block = nil
+	}
+}
+
 // Read gives what the next blocks hold.
 func (r *snappyReader) Read(p []byte) (int, error) {
 	for len(r.unread) == 0 {
