@@ -67,5 +67,5 @@ func (g *ids) topic(img *image.Image) image.TopicID {
 // number returns a number below n.
 func (g *ids) number(n int) int {
 	sum := g.next()
-	return int(binary.BigEndian.Uint64(sum[:]) % uint64(n))
+	return int(binary.BigEndian.Uint64(sum[:8]) % uint64(n))
 }

@@ -7,8 +7,8 @@ import (
 	"holdfast/internal/proto/wire"
 )
 
-// placer spreads the replicas of new partitions: first evenly over racks, then evenly over the brokers of a rack,
-// and the leaders evenly over all. It deals racks and brokers out in turn, each partition starting one further.
+// placer spreads the replicas of new partitions, and with them the leaders: first evenly over racks, then evenly over the
+// brokers of a rack. It deals racks and brokers out in turn, each partition starting one further.
 type placer struct {
 	racks []rack
 	size  int // brokers in all
@@ -30,9 +30,7 @@ func newPlacer(img *image.Image, g *ids) *placer {
 		}
 		p.racks[i].brokers = append(p.racks[i].brokers, b.ID)
 	}
-	if p.size > 0 {
-		p.turn = g.number(p.size)
-	}
+	p.turn = g.number(1 << 30)
 	return p
 }
 
