@@ -12,7 +12,7 @@ import (
 	"holdfast/internal/storage/vfs"
 )
 
-var crashRounds = flag.Int("journal.rounds", 1, "workloads for crashes (about 13,000 images each) and faults (about 1,500 runs each)")
+var crashRounds = flag.Int("journal.rounds", 1, "workloads for crashes (about 6,500 images each) and faults (about 1,500 runs each)")
 
 // workload drives a journal as raft does - append, sync now and then, snapshot and cut - and remembers what was promised.
 type workload struct {
@@ -196,44 +196,37 @@ func same(want, got []Entry) error {
 	return nil
 }
 
-// TestPowerCutAtEveryOperation cuts the power before and after every operation of a workload, loses all, none, any and
+// TestPowerCutAtEveryOperation cuts the power before every operation of a workload, loses all, none, any and
 // torn parts of what was not synced, and opens the journal on what is left. The workload itself lives through power cuts.
 func TestPowerCutAtEveryOperation(t *testing.T) {
 	images := 0
 	for round := range *crashRounds {
 		w := &workload{rand: rand.New(rand.NewPCG(uint64(round), 1))}
 		disk := newDisk(t)
-		for range 4 {
-			where := func(op vfs.Op) string { return fmt.Sprintf("round %d, %s", round, op) }
-			images += w.live(t, disk, 30+w.rand.IntN(10), where)
+		for life := range 4 {
+			images += w.live(t, disk, 30+w.rand.IntN(10), fmt.Sprintf("round %d, life %d", round, life))
 			disk = disk.CrashClone(vfs.CrashModes()[w.rand.IntN(4)], w.rand.Uint64())
 		}
 	}
 	t.Logf("%d images", images)
 }
 
-// live opens the journal, takes some steps, judges disks crashed at every operation, and returns how many.
-func (w *workload) live(t *testing.T, disk *vfs.Mem, steps int, where func(vfs.Op) string) (images int) {
-	disk.Observe(func(op vfs.Op, done bool) {
-		p := w.promise()
-		for _, mode := range vfs.CrashModes() {
-			seeds := uint64(1)
-			if mode >= vfs.LoseRandom {
-				seeds = 5
-			}
-			for s := range seeds {
-				images++
-				if err := p.judge(disk.CrashClone(mode, uint64(op.N)<<8|s)); err != nil {
-					t.Fatalf("%s, done: %v, %s, seed %d: %v", where(op), done, mode, s, err)
-				}
-			}
+// live opens the journal, takes some steps, judges disks crashed before every operation, and returns how many.
+func (w *workload) live(t *testing.T, disk *vfs.Mem, steps int, where string) (images int) {
+	const seeds = 5
+	judge := func(c vfs.Crash) {
+		images++
+		if err := w.promise().judge(c.Disk); err != nil {
+			t.Fatalf("%s, %s: %v", where, c, err)
 		}
-	})
-	defer disk.Observe(nil)
+	}
+	disk.EachCrash(seeds, judge)
 	w.fs = disk
 	must(t, w.open())
 	for i := range steps {
 		must(t, w.step(i))
 	}
+	disk.Observe(nil)
+	disk.CrashNow(seeds, judge)
 	return images
 }

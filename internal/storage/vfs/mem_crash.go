@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -54,6 +55,47 @@ func (m *Mem) CrashClone(mode CrashMode, seed uint64) *Mem {
 	l.crashNames(c)
 	c.sweep()
 	return c
+}
+
+// Crash is one disk after a power cut.
+type Crash struct {
+	Op   Op // the operation that was about to happen
+	Mode CrashMode
+	Seed uint64
+	Disk *Mem
+}
+
+func (c Crash) String() string {
+	return fmt.Sprintf("power cut before %s, %s, seed %d", c.Op, c.Mode, c.Seed)
+}
+
+// EachCrash cuts the power before every operation of m from now on, as its observer, and calls check with every disk that
+// may be left: one for LoseAll and LoseNone, and so many seeds for LoseRandom and LoseTorn each. What the caller has promised
+// by then (a Sync that returned) must be there. After the last operation call CrashNow, too.
+func (m *Mem) EachCrash(seeds int, check func(Crash)) {
+	m.Observe(func(op Op, done bool) {
+		if !done {
+			m.crashes(op, seeds, check)
+		}
+	})
+}
+
+// CrashNow calls check with the disks that a power cut now may leave, as EachCrash does.
+func (m *Mem) CrashNow(seeds int, check func(Crash)) {
+	m.crashes(Op{N: m.Ops() + 1}, seeds, check)
+}
+
+func (m *Mem) crashes(op Op, seeds int, check func(Crash)) {
+	for _, mode := range CrashModes() {
+		n := seeds
+		if mode < LoseRandom {
+			n = 1
+		}
+		for i := range n {
+			seed := uint64(op.N)<<16 | uint64(i)
+			check(Crash{Op: op, Mode: mode, Seed: seed, Disk: m.CrashClone(mode, seed)})
+		}
+	}
 }
 
 // lottery draws what survives.

@@ -113,3 +113,17 @@ func TrustSyncFS(fsys FS, dir string) bool {
 	}
 	return kind == memType
 }
+
+// Doubt says why a kind of file system, as Type returns it, is a poor home for data that must not be lost; it is empty for
+// one that is not known to be.
+func Doubt(kind string) string {
+	switch kind {
+	case "tmpfs", "ramfs":
+		return "it is memory: everything is gone when the machine stops"
+	case "overlay":
+		return "it is the layer of a container and goes with it: use a volume"
+	case "nfs", "smb", "ceph", "9p", "fuse":
+		return "it is a network or user space file system: a sync may not reach a disk, and a lock may not hold"
+	}
+	return ""
+}
