@@ -45,11 +45,11 @@ var brokerTable = []Key{
 		Doc:       "What this node does: serve records (broker), keep the cluster's metadata (controller), or both.",
 	},
 	{
-		Name: "log.dirs", Type: List, Null: true, Synonyms: []Synonym{{"log.dir", 1}}, unsupport: refuseSeveral("data folders", "Name one"),
+		Name: "log.dirs", Type: List, Null: true, valid: distinct, Synonyms: []Synonym{{"log.dir", 1}}, unsupport: refuseSeveral("data folders", "Name one"),
 		Doc: "The folder that holds the data.",
 	},
 	{
-		Name: "log.dir", Type: List, Default: "./holdfast-data", unsupport: refuseSeveral("data folders", "Name one"),
+		Name: "log.dir", Type: List, Default: "./holdfast-data", valid: distinct, unsupport: refuseSeveral("data folders", "Name one"),
 		Doc: "The folder that holds the data where log.dirs is not set.",
 	},
 
@@ -68,7 +68,7 @@ var brokerTable = []Key{
 		Doc:     "The security protocol of each listener name; only PLAINTEXT is supported yet.",
 	},
 	{
-		Name: "controller.listener.names", Type: List, Null: true,
+		Name: "controller.listener.names", Type: List, Null: true, valid: distinct,
 		Doc: "The names in listeners that belong to the metadata quorum; clients are not served there and nothing listens on them while the cluster is one node.",
 	},
 	{
@@ -76,11 +76,11 @@ var brokerTable = []Key{
 		Doc: "The listener other brokers would use; accepted, and without effect while the cluster is one node.",
 	},
 	{
-		Name: "controller.quorum.voters", Type: List, Default: "", unsupport: refuseSeveral("voters", "A cluster is one node so far: name this node alone, or leave it out"),
+		Name: "controller.quorum.voters", Type: List, Default: "", valid: valid{"a list of ID@HOST:PORT", votersOK}, unsupport: refuseSeveral("voters", "A cluster is one node so far: name this node alone, or leave it out"),
 		Doc: "The members of the metadata quorum as id@host:port.",
 	},
 	{
-		Name: "controller.quorum.bootstrap.servers", Type: List, Default: "", unsupport: refuseSeveral("bootstrap servers", "A cluster is one node so far: name this node alone, or leave it out"),
+		Name: "controller.quorum.bootstrap.servers", Type: List, Default: "", valid: valid{"a list of HOST:PORT", hostPortsOK}, unsupport: refuseSeveral("bootstrap servers", "A cluster is one node so far: name this node alone, or leave it out"),
 		Doc: "Where a new node finds the metadata quorum, as host:port.",
 	},
 	{
@@ -182,7 +182,7 @@ var brokerTable = []Key{
 		Doc: "The most that is taken at random off the age of a segment, in hours, where log.roll.jitter.ms is not set.",
 	},
 	{
-		Name: "log.flush.scheduler.interval.ms", Type: Long, Default: maxInt64,
+		Name: "log.flush.scheduler.interval.ms", Type: Long, Default: maxInt64, valid: atLeast(0),
 		Doc: "Stands in for log.flush.interval.ms where that is not set, in milliseconds.",
 	},
 	{

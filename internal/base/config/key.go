@@ -281,6 +281,17 @@ func listOf(values ...string) valid {
 	}}
 }
 
+// distinct admits lists of at least one item, none of them empty or twice there.
+var distinct = valid{"a list of distinct names", func(v string) bool {
+	items := SplitList(v)
+	for i, item := range items {
+		if item == "" || slices.Contains(items[:i], item) {
+			return false
+		}
+	}
+	return len(items) > 0
+}}
+
 // atof reads a number that Normal has already checked. Limits are small, so float64 loses nothing that matters.
 func atof(v string) float64 {
 	f, _ := strconv.ParseFloat(v, 64)

@@ -151,13 +151,31 @@ func protocolMapOK(v string) bool {
 	return len(protocolMap(v)) == len(SplitList(v))
 }
 
-func httpOK(v string) bool {
-	if v == "off" {
-		return true
-	}
+func httpOK(v string) bool { return v == "off" || hostPortOK(v) }
+
+func hostPortOK(v string) bool {
 	_, port, err := net.SplitHostPort(v)
 	_, portErr := strconv.ParseUint(port, 10, 16)
 	return err == nil && portErr == nil
+}
+
+func hostPortsOK(v string) bool {
+	for _, item := range SplitList(v) {
+		if !hostPortOK(item) {
+			return false
+		}
+	}
+	return true
+}
+
+func votersOK(v string) bool {
+	for _, item := range SplitList(v) {
+		id, address, _ := strings.Cut(item, "@")
+		if n, err := strconv.ParseInt(id, 10, 32); err != nil || n < 0 || !hostPortOK(address) {
+			return false
+		}
+	}
+	return true
 }
 
 // ConnectionOverrides reads max.connections.per.ip.overrides: the limit of each address or host name.

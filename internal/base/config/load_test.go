@@ -282,6 +282,10 @@ func TestContradictions(t *testing.T) {
 		"listeners=":                                             "must be a list of NAME://HOST:PORT",
 		"advertised.listeners=PLAINTEXT://:9092":                 "with a host",
 		"listener.name.plaintext.max.connections=3\nlisteners=x": "line 2: broker setting listeners",
+		"log.dirs=": "must be a list of distinct names",
+		"controller.quorum.voters=localhost:9093":   "must be a list of ID@HOST:PORT",
+		"controller.quorum.bootstrap.servers=local": "must be a list of HOST:PORT",
+		"controller.listener.names=A,A":             "must be a list of distinct names",
 	} {
 		_, _, err := assemble(t, text)
 		if err == nil || !strings.Contains(err.Error(), want) {
