@@ -14,6 +14,9 @@ const maxTopicName = 249
 // have a topic of that name.
 const metadataTopic = "__cluster_metadata"
 
+// ValidTopicName reports whether a topic may have this name.
+func ValidTopicName(name string) bool { return checkTopicName(name) == nil }
+
 // checkTopicName holds a name against Kafka's rules for new topics.
 func checkTopicName(name string) *refusal {
 	switch {

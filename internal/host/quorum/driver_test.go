@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -215,7 +216,7 @@ func TestGroupCommit(t *testing.T) {
 		wg.Go(func() { mustCreate(t, d, fmt.Sprintf("t%d", i)) })
 	}
 	for d.Stats().Queued < n {
-		time.Sleep(time.Millisecond)
+		runtime.Gosched()
 	}
 	close(hold)
 	wg.Wait()
@@ -388,7 +389,7 @@ func TestLostLead(t *testing.T) {
 	}
 }
 
-// TestLoop runs on a real disk: thousands of topics, one by one and in one request.
+// BenchmarkCreateTopics runs on a real disk: thousands of topics, one by one and in one request.
 func BenchmarkCreateTopics(b *testing.B) {
 	for _, bench := range []struct {
 		name             string
