@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strconv"
@@ -134,8 +135,8 @@ func (c *client) explain(err error, doing string) error {
 		return failed(err, "Start a broker with `holdfast serve`, or name a running one with --bootstrap HOST:PORT.", "no broker answers at %s: connection refused", at)
 	case errors.As(err, &dns):
 		return failed(err, "Check the name, or give an address with --bootstrap HOST:PORT.", "cannot find the host %s: %v", dns.Name, dns.Err)
-	case errors.As(err, &first):
-		return failed(err, "The listener may want TLS or SASL: set security.protocol in --client-config.", "%s closed the connection before answering", at)
+	case errors.As(err, &first), errors.Is(err, io.EOF):
+		return failed(err, "The listener may want TLS or a login: see security.protocol and sasl.jaas.config in --client-config.", "could not %s: %s closed the connection without an answer", doing, at)
 	case errors.Is(err, kerr.SaslAuthenticationFailed):
 		return failed(err, "Check the user and password of sasl.jaas.config, and sasl.mechanism.", "%s refused the login: %v", at, err)
 	case errors.Is(err, context.Canceled):

@@ -63,7 +63,7 @@ func addResourceFlags(cmd *cobra.Command) func() (resource, error) {
 			}
 		}
 		if given != 1 {
-			return r, usage("Use one of --topic NAME, --broker ID or --brokers.", "%s needs to know whose settings are meant", cmd.CommandPath())
+			return r, usage("Use one of --topic NAME, --broker ID or --brokers.", "%s needs to know whose settings are meant", said(cmd))
 		}
 		return r, nil
 	}

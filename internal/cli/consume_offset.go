@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -138,8 +139,10 @@ func (p position) in(start, end, timed int64) (*span, error) {
 type offsetOutside struct{ offset, start, end int64 }
 
 func (o *offsetOutside) Error() string {
-	return "offset " + strconv.FormatInt(o.offset, 10) + " does not exist: there are " +
-		strconv.FormatInt(o.start, 10) + " to " + strconv.FormatInt(o.end-1, 10)
+	if o.start == o.end {
+		return fmt.Sprintf("offset %d does not exist: it is empty and begins at %d", o.offset, o.end)
+	}
+	return fmt.Sprintf("offset %d does not exist: there are %d to %d", o.offset, o.start, o.end-1)
 }
 
 func sortedPartitions(spans map[int32]*span) []int32 {

@@ -104,7 +104,7 @@ func (p *produce) run(ctx context.Context, args []string) error {
 // check refuses combinations that cannot be meant.
 func (p *produce) check(args []string) error {
 	if p.resend == "" && len(args) == 0 {
-		return usage("For example:\n"+p.cmd.Example, "%s needs the name of a topic", p.cmd.CommandPath())
+		return usage("For example:\n"+p.cmd.Example, "%s needs the name of a topic", said(p.cmd))
 	}
 	if p.resend != "" && len(args) > 0 {
 		return usage("Leave the topic out.", "the records of a spill directory go to the topics they were meant for")
