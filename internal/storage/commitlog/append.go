@@ -210,6 +210,9 @@ func (l *Log) begin(base, nowMs int64) error {
 			return err
 		}
 		l.newDir.Store(true)
+		if err := l.writeMetadata(); err != nil {
+			return err
+		}
 	}
 	s := l.newSegment(base)
 	_, err := s.log.create()

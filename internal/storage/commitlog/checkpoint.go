@@ -123,8 +123,25 @@ func WriteCheckpoint(fsys vfs.FS, name string, offsets map[TopicPartition]int64)
 // WritePartitionMetadata writes the partition.metadata file of a partition folder, durably: it says which topic the
 // records are of, so that a folder left over from a deleted topic is not taken for its successor's.
 func WritePartitionMetadata(fsys vfs.FS, dir string, topicID [16]byte) error {
-	text := "version: 0\ntopic_id: " + base64.RawURLEncoding.EncodeToString(topicID[:]) + "\n"
-	return replaceFile(fsys, path.Join(dir, metadataName), []byte(text))
+	return replaceFile(fsys, path.Join(dir, metadataName), appendMetadata(topicID))
+}
+
+func appendMetadata(topicID [16]byte) []byte {
+	return []byte("version: 0\ntopic_id: " + base64.RawURLEncoding.EncodeToString(topicID[:]) + "\n")
+}
+
+// writeMetadata writes the folder's partition.metadata, to be synced with the first records.
+func (l *Log) writeMetadata() error {
+	if l.topic == ([16]byte{}) {
+		return nil
+	}
+	h, err := l.files.writeFile(path.Join(l.dir, metadataName), appendMetadata(l.topic))
+	if err != nil {
+		return err
+	}
+	l.soil(h)
+	l.newNames = true
+	return nil
 }
 
 // ReadPartitionMetadata reads the topic id of a partition folder; the error is fs.ErrNotExist where it has none.

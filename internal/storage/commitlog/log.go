@@ -42,7 +42,8 @@ type Config struct {
 // Options open a log.
 type Options struct {
 	FS            vfs.FS
-	Dir           string // the partition's folder; it need not exist
+	Dir           string   // the partition's folder; it need not exist
+	TopicID       [16]byte // written to partition.metadata with the first segment; zero: no such file
 	Config        Config
 	Files         *Files // nil: a small set of its own
 	RecoveryPoint int64  // every byte below this offset was synced; what is wrong below it is rot, above it a torn tail
@@ -121,7 +122,7 @@ func (l *Log) ExpireProducers(now time.Time) int {
 // lock; the high watermark must not fall between calls, for ended transactions below it are forgotten.
 func (l *Log) LastStable(highWatermark int64) int64 {
 	if first, ok := l.producers.FirstUnstable(highWatermark); ok {
-		return min(first, highWatermark)
+		return max(min(first, highWatermark), min(l.Start(), highWatermark))
 	}
 	return highWatermark
 }

@@ -39,7 +39,7 @@ type Cut struct {
 // recovery point is a torn tail and is cut; what is wrong below it is rot, and is quarantined. It fails only where the
 // file system does.
 func Open(o Options) (*Log, Recovery, error) {
-	l := &Log{fs: o.FS, dir: o.Dir, files: o.Files}
+	l := &Log{fs: o.FS, dir: o.Dir, files: o.Files, topic: o.TopicID}
 	if l.files == nil {
 		l.files = NewFiles(o.FS, 16)
 	}

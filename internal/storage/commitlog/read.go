@@ -62,12 +62,17 @@ func (s Span) check(p []byte) error {
 	pos, want := s.pos, s.FirstOffset
 	for end := s.pos + int64(s.Len); pos < end; {
 		b, rest, err := record.Next(p)
-		if err != nil || !s.log.follows(b, want) || !b.CheckCRC() || b.NextOffset() > s.NextOffset || b.LeaderEpoch() != s.log.EpochAt(b.BaseOffset()) {
+		if err != nil || !s.log.follows(b, want) || !b.CheckCRC() || b.NextOffset() > s.NextOffset || !s.log.epochFits(b) {
 			return s.log.rotten(s.seg, pos, want, s.gen)
 		}
 		pos, want, p = pos+int64(len(b)), b.NextOffset(), rest
 	}
 	return nil
+}
+
+// epochFits compares a batch's epoch with the line of epochs, which forgets what is below the start.
+func (l *Log) epochFits(b record.Batch) bool {
+	return l.EpochAt(b.BaseOffset()) == b.LeaderEpoch() || b.BaseOffset() < l.Start()
 }
 
 // follows tells whether a batch may be where the offset want should be.

@@ -133,7 +133,7 @@ func (r *opening) toPoint(s *segment, fileSize int64) (pos, next int64, err erro
 		}
 		s.stamp(b.MaxTimestamp(), b.LastOffset())
 		s.index(b.LastOffset(), pos, size, interval)
-		if l.epochs.at(b.BaseOffset()) != b.LeaderEpoch() {
+		if !l.epochFits(b) {
 			r.epochsWrong = true
 		}
 		pos, next = pos+size, b.NextOffset()
@@ -326,13 +326,10 @@ func (r *opening) dropOrphans() error {
 func (r *opening) settle(logStart int64) error {
 	l := r.l
 	segs := l.segments()
-	if logStart > l.End() || len(segs) == 0 {
-		if l.End() < r.point {
-			r.Lost = &Damage{From: l.End(), To: r.point, Reason: "the segments end before it"}
-		}
+	if len(segs) == 0 {
 		return l.reset(max(logStart, l.End()))
 	}
-	l.start.Store(max(logStart, segs[0].base))
+	l.start.Store(min(max(logStart, segs[0].base), l.End()))
 	if r.epochsWrong {
 		if err := r.rebuildEpochs(segs); err != nil {
 			return err
@@ -364,6 +361,14 @@ func (r *opening) settle(logStart int64) error {
 	}
 	r.ReplayedBytes += read
 	l.ExpireProducers(r.now)
+	if logStart <= l.End() {
+		return nil
+	}
+	state := l.producers // the records are gone, what is known of their producers stays
+	if err := l.reset(logStart); err != nil {
+		return err
+	}
+	l.producers = state
 	return nil
 }
 

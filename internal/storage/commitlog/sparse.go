@@ -263,7 +263,7 @@ func (x *sparse) read(f vfs.File, size int64, limit entry, pool *sync.Pool) erro
 		for ; good+w <= len(p); good += w {
 			e := x.decode(p[good:])
 			first := x.flushed == 0 && good == 0
-			if e == (entry{}) || e.a < 0 || e.b < 0 || e.a > limit.a || e.b > limit.b || !first && (e.a <= x.last.a || e.b <= x.last.b) {
+			if e == (entry{}) && !x.wide || e.a < 0 || e.b < 0 || e.a > limit.a || e.b > limit.b || !first && (e.a <= x.last.a || e.b <= x.last.b) {
 				break
 			}
 			x.last = e
