@@ -11,9 +11,12 @@ func TestDescribeTopicNamesEverySource(t *testing.T) {
 	k, _ := Topic("retention.ms")
 	d := DescribeTopic(k, broker, map[string]string{"retention.ms": "7"})
 	want := []SynonymValue{
-		{"retention.ms", "7", false, DynamicTopicConfig}, {"log.retention.ms", "6", false, DynamicBrokerConfig},
-		{"log.retention.ms", "5", false, DynamicDefaultBrokerConfig}, {"log.retention.minutes", "3", false, StaticBrokerConfig},
-		{"log.retention.hours", "2", false, StaticBrokerConfig}, {"log.retention.hours", "168", false, DefaultConfig},
+		{"retention.ms", "7", false, DynamicTopicConfig},
+		{"log.retention.ms", "6", false, DynamicBrokerConfig},
+		{"log.retention.ms", "5", false, DynamicDefaultBrokerConfig},
+		{"log.retention.minutes", "3", false, StaticBrokerConfig},
+		{"log.retention.hours", "2", false, StaticBrokerConfig},
+		{"log.retention.hours", "168", false, DefaultConfig},
 	}
 	if d.Value != "7" || d.Source != DynamicTopicConfig || d.ReadOnly || !slices.Equal(d.Synonyms, want) {
 		t.Errorf("%+v", d)

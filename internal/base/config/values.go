@@ -96,8 +96,10 @@ func (v *Values) chain(k *Key) []candidate {
 		source Source
 		get    func(string) (string, bool)
 	}{
-		{DynamicBrokerConfig, v.dynamicBroker}, {DynamicDefaultBrokerConfig, v.dynamicCluster},
-		{StaticBrokerConfig, v.given}, {DefaultConfig, defaultOf},
+		{DynamicBrokerConfig, v.dynamicBroker},
+		{DynamicDefaultBrokerConfig, v.dynamicCluster},
+		{StaticBrokerConfig, v.given},
+		{DefaultConfig, defaultOf},
 	}
 	for _, layer := range layers {
 		for _, n := range names {

@@ -58,7 +58,9 @@ func (e Event) In(topic string, partition int32) Event {
 func (e Event) Of(group string) Event { e.Group = group; return e }
 
 // Number sets a number field. A field the kind does not have is a bug of the caller and panics.
-func (e Event) Number(name string, n int64) Event { return e.set(name, false, value{set: true, number: n}) }
+func (e Event) Number(name string, n int64) Event {
+	return e.set(name, false, value{set: true, number: n})
+}
 
 // Text sets a text field. A field the kind does not have is a bug of the caller and panics.
 func (e Event) Text(name, s string) Event { return e.set(name, true, value{set: true, text: s}) }

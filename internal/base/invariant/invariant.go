@@ -1,9 +1,3 @@
-// Package invariant stops the part of the program in which the impossible has happened.
-//
-// A broken invariant panics with a *Violation. The owner of a partition or a shard recovers it with Catch,
-// takes that part offline with its state written down, and leaves the rest of the node running; only the
-// journal and the quorum let it stop the node. An invariant may depend on our own code only, never on bytes
-// that came from a client or a disk: those get an error.
 package invariant
 
 import (
