@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"runtime"
 	"runtime/metrics"
+	"strings"
 	"testing"
 
 	"github.com/klauspost/compress/s2"
@@ -255,5 +257,22 @@ func TestCodecsStartNoGoroutine(t *testing.T) {
 	}
 	if after := runtime.NumGoroutine(); after > before {
 		t.Errorf("%d goroutines became %d", before, after)
+	}
+}
+
+// A stream that really reaches back further than our window is refused; the default validation does not open it.
+func TestZstdBeyondTheWindow(t *testing.T) {
+	noise := make([]byte, zstdWindow+1<<20)
+	r := rand.NewChaCha8([32]byte{1})
+	_, _ = r.Read(noise)
+	e, err := zstd.NewWriter(nil, zstd.WithWindowSize(64<<20), zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedBestCompression))
+	if err != nil {
+		t.Fatal(err)
+	}
+	frame := e.EncodeAll(append(noise, noise[:1<<20]...), nil)
+	var refused *Error
+	_, got := new(Decompressor).Payload(compressed(Zstd, 1, frame))
+	if !errors.As(got, &refused) || refused.Kind != InvalidRecord || !strings.Contains(refused.Message, "level below 20") {
+		t.Errorf("%v", got)
 	}
 }

@@ -28,6 +28,7 @@ type Decompressor struct {
 	Max int
 
 	in      input
+	clamped bool // in announced a larger zstd window than we keep
 	gzip    *gzip.Reader
 	lz4     *lz4.Reader
 	zstd    *zstd.Decoder
@@ -57,7 +58,7 @@ func (d *Decompressor) Payload(b Batch) ([]byte, error) {
 
 // open starts to decompress payload. The reader gives errExpands instead of a byte more than the limit.
 func (d *Decompressor) open(c Codec, payload []byte) (r io.Reader, err error) {
-	d.in = input{rest: payload}
+	d.in, d.clamped = input{rest: payload}, false
 	switch c {
 	case None:
 		r = &d.in
@@ -82,6 +83,7 @@ func (d *Decompressor) open(c Codec, payload []byte) (r io.Reader, err error) {
 		}
 		if err == nil {
 			d.in.head, d.in.rest = clampWindow(d.in.headBuf[:0], payload)
+			d.clamped = d.in.head != nil
 			r, err = d.zstd, d.zstd.Reset(&d.in)
 		}
 	default:
@@ -118,8 +120,9 @@ func (d *Decompressor) fail(c Codec, err error) *Error {
 		return failf(TooLarge, "the batch decompresses to more than %d bytes: send smaller batches", d.max())
 	case errors.Is(err, errCodec):
 		return failf(UnsupportedCodec, "%v is not known: use none, gzip, snappy, lz4 or zstd", c)
-	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
-		return failf(InvalidRecord, "the zstd stream needs a window of more than %d bytes: use a level below 20", zstdWindow)
+	case d.clamped, errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
+		return failf(InvalidRecord, "the zstd stream wants a window of more than %d bytes, and cannot be read with that: "+
+			"use a level below 20 (%v)", zstdWindow, err)
 	}
 	return failf(InvalidRecord, "the %v stream is broken: %v", c, err)
 }

@@ -28,16 +28,16 @@ type Rules struct {
 var decompressors = sync.Pool{New: func() any { return new(Decompressor) }}
 
 // Single gives the one batch that a partition of a produce request holds: since version 3 of Produce it is never
-// more, because the answer has room for one result.
+// more, because the answer has room for one result. It does not allocate where it succeeds.
 func Single(records []byte) (Batch, *Error) {
 	b, rest, err := Next(records)
-	var old MagicError
 	switch {
-	case errors.As(err, &old):
-		return nil, failf(UnsupportedFormat, "%v", err)
 	case len(records) == 0:
 		return nil, failf(InvalidRecord, "a produce request needs a record batch for each partition that it names")
 	case err != nil:
+		if _, ok := err.(MagicError); ok {
+			return nil, failf(UnsupportedFormat, "%v", err)
+		}
 		return nil, failf(Corrupt, "%v", err)
 	case len(rest) > 0:
 		return nil, failf(InvalidRecord, "a produce request may hold one record batch for a partition, %d bytes follow it",

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -286,11 +287,35 @@ func TestPlainPathDoesNotAllocate(t *testing.T) {
 		b := sample(t, BuilderOptions{Codec: c}, 100)
 		r := defaults()
 		if n := testing.AllocsPerRun(100, func() {
-			if _, err := r.Prepare(b); err != nil {
+			b, err := Single(b)
+			if err == nil {
+				_, err = r.Prepare(b)
+			}
+			if err != nil {
 				t.Fatal(err)
 			}
 		}); n != 0 {
 			t.Errorf("%v: header validation allocates %v times", c, n)
 		}
 	}
+}
+
+// One Rules serves all connections of a topic.
+func TestRulesServeManyGoroutines(t *testing.T) {
+	r := defaults()
+	r.Full, r.Codec = true, "zstd"
+	var wg sync.WaitGroup
+	for c := None; c <= Zstd; c++ {
+		wg.Go(func() {
+			want := sample(t, BuilderOptions{Codec: c}, 300)
+			for range 20 {
+				b, err := r.Prepare(bytes.Clone(want))
+				if err != nil || b.Count() != 300 || b.Check() != nil {
+					t.Errorf("%v: %v", c, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
