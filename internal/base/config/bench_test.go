@@ -15,3 +15,14 @@ func BenchmarkResolveTopic(b *testing.B) {
 		ResolveTopic(v, overrides)
 	}
 }
+
+func BenchmarkGetter(b *testing.B) {
+	v, _, err := Assemble([]Entry{{"log.retention.hours", "2", ""}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		v.Int64("log.retention.ms")
+	}
+}

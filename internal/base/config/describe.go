@@ -62,7 +62,7 @@ func DescribeDefaults(cluster map[string]string) []Described {
 
 func (v *Values) synonyms(k *Key) []SynonymValue {
 	var out []SynonymValue
-	for _, c := range v.chain(k) {
+	for c := range v.chain(k) {
 		out = append(out, SynonymValue{c.key.Name, c.value, c.key.Secret, c.source})
 	}
 	return out

@@ -68,7 +68,8 @@ func ParseSets(sets []string) ([]Entry, error) {
 		key, value, ok := strings.Cut(s, "=")
 		key = strings.TrimSpace(key)
 		if !ok || key == "" {
-			errs = append(errs, fmt.Errorf("--set %q is not key=value", s))
+			name, _, _ := strings.Cut(strings.TrimSpace(s), " ") // what follows may be a secret
+			errs = append(errs, fmt.Errorf("--set %q is not key=value", name))
 			continue
 		}
 		out = append(out, Entry{Key: key, Value: value, Origin: "--set"})
@@ -168,10 +169,10 @@ func (v *Values) contradictions() []error {
 		}
 		errs = append(errs, withOrigin(err, v.static[key].Origin))
 	}
-	node, hasNode := v.given("node.id")
-	broker, hasBroker := v.given("broker.id")
-	if hasNode && hasBroker && strings.TrimSpace(node) != strings.TrimSpace(broker) {
-		errs = append(errs, &KeyError{Key: "broker.id", Origin: v.static["broker.id"].Origin, Message: "is not the same as node.id. Leave broker.id out"})
+	node, hasNode := v.static["node.id"]
+	broker, hasBroker := v.static["broker.id"]
+	if hasNode && hasBroker && strings.TrimSpace(node.Value) != strings.TrimSpace(broker.Value) {
+		errs = append(errs, &KeyError{Key: "broker.id", Origin: broker.Origin, Message: "is not the same as node.id. Leave broker.id out"})
 	}
 	return errs
 }

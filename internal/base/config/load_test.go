@@ -160,8 +160,8 @@ func TestEnvironment(t *testing.T) {
 }
 
 func TestSets(t *testing.T) {
-	_, _, err := Load("", []string{"node.id", "=3", "node.id=2"}, nil)
-	if err == nil || err.Error() != "--set \"node.id\" is not key=value\n--set \"=3\" is not key=value" {
+	_, _, err := Load("", []string{"node.id", "=3", "node.id=2", "ssl.key.password hunter2"}, nil)
+	if err == nil || err.Error() != "--set \"node.id\" is not key=value\n--set \"=3\" is not key=value\n--set \"ssl.key.password\" is not key=value" {
 		t.Errorf("got %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"iter"
 	"log/slog"
 	"maps"
 	"slices"
@@ -87,68 +88,48 @@ type candidate struct {
 	source Source
 }
 
-// chain lists what is said about a key, strongest first: sources by precedence, in each source the key before its
+// chain yields what is said about a key, strongest first: sources by precedence, in each source the key before its
 // synonyms. Only what is given or has a default is in it.
-func (v *Values) chain(k *Key) []candidate {
-	names := append([]Synonym{{k.Name, 1}}, k.Synonyms...)
-	var out []candidate
-	layers := []struct {
-		source Source
-		get    func(string) (string, bool)
-	}{
-		{DynamicBrokerConfig, v.dynamicBroker},
-		{DynamicDefaultBrokerConfig, v.dynamicCluster},
-		{StaticBrokerConfig, v.given},
-		{DefaultConfig, defaultOf},
-	}
-	for _, layer := range layers {
-		for _, n := range names {
-			if value, ok := layer.get(n.Name); ok {
-				key, _ := Broker(n.Name)
-				out = append(out, candidate{key, n.Unit, value, layer.source})
+func (v *Values) chain(k *Key) iter.Seq[candidate] {
+	return func(yield func(candidate) bool) {
+		for _, source := range [...]Source{DynamicBrokerConfig, DynamicDefaultBrokerConfig, StaticBrokerConfig, DefaultConfig} {
+			if value, ok := v.said(k, source); ok && !yield(candidate{k, 1, value, source}) {
+				return
+			}
+			for _, s := range k.Synonyms {
+				other := brokers.byName[s.Name]
+				if value, ok := v.said(other, source); ok && !yield(candidate{other, s.Unit, value, source}) {
+					return
+				}
 			}
 		}
 	}
-	return out
 }
 
-func (v *Values) dynamicBroker(name string) (string, bool) {
-	if v == nil {
+// said is what one source says about one key.
+func (v *Values) said(k *Key, source Source) (value string, ok bool) {
+	switch {
+	case source == DefaultConfig:
+		return k.Default, !k.Null
+	case v == nil:
 		return "", false
+	case source == DynamicBrokerConfig:
+		value, ok = v.broker[k.Name]
+	case source == DynamicDefaultBrokerConfig:
+		value, ok = v.cluster[k.Name]
+	default:
+		var e Entry
+		e, ok = v.static[k.Name]
+		value = e.Value
 	}
-	s, ok := v.broker[name]
-	return s, ok
-}
-
-func (v *Values) dynamicCluster(name string) (string, bool) {
-	if v == nil {
-		return "", false
-	}
-	s, ok := v.cluster[name]
-	return s, ok
-}
-
-func (v *Values) given(name string) (string, bool) {
-	if v == nil {
-		return "", false
-	}
-	e, ok := v.static[name]
-	return e.Value, ok
-}
-
-func defaultOf(name string) (string, bool) {
-	k, ok := Broker(name)
-	if !ok || k.Null {
-		return "", false
-	}
-	return k.Default, true
+	return value, ok
 }
 
 // resolve gives the value in force in its normal spelling and unit, and false if the key is unset.
 func (v *Values) resolve(name string) (string, bool) {
 	k, ok := Broker(name)
 	invariant.That(ok, "config: no broker setting is named %q", name)
-	for _, c := range v.chain(k) {
+	for c := range v.chain(k) {
 		s, err := c.key.Normal(c.value)
 		if err != nil {
 			continue // Load and WithDynamic let no such value in
@@ -206,8 +187,8 @@ func Milliseconds(ms int64) time.Duration {
 func (v *Values) Source(name string) Source {
 	k, ok := Broker(name)
 	invariant.That(ok, "config: no broker setting is named %q", name)
-	if c := v.chain(k); len(c) > 0 {
-		return c[0].source
+	for c := range v.chain(k) {
+		return c.source
 	}
 	return DefaultConfig
 }
