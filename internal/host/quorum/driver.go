@@ -36,6 +36,8 @@ const (
 	groupCommands        = 4096     // or this many commands
 	defaultSnapshotEvery = 10_000   // entries
 	snapshotBytes        = 8 << 20  // entries are kept in memory until a snapshot: bounded by bytes too
+	prepareEvery         = 1 << 20  // bytes written to the journal; its files have four times as many
+	blockCost            = 8 << 10  // bytes that one append and sync take beside the entries, about
 	fullDiskRetry        = 100 * time.Millisecond
 )
 

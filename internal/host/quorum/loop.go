@@ -80,8 +80,7 @@ func (d *Driver) run() {
 
 func (d *Driver) turns() error {
 	for {
-		// A file made ready now is one that no command has to wait for. A full disk matters when the space is needed.
-		if err := d.store.journal.Prepare(); err != nil && d.store.journal.Failed() != nil {
+		if err := d.store.prepare(); err != nil {
 			return err
 		}
 		select {
@@ -216,6 +215,9 @@ func (d *Driver) apply(e *pb.Entry) error {
 			return err
 		}
 		d.img = d.img.Apply(int64(index), records)
+		if level := d.img.Feature(image.FeatureMetadata); level > image.MetadataVersion {
+			return &image.VersionError{What: "what only later levels can read", Level: level}
+		}
 	}
 	if d.leading && d.machine == nil && term == d.store.term() {
 		d.machine = controller.New(d.o.Broker, d.img)

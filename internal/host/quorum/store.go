@@ -26,6 +26,7 @@ type store struct {
 	hard          *pb.HardState
 	snapshotIndex uint64
 	bytes         int64 // of entries since the snapshot
+	written       int64 // to the journal since its next file was made ready
 
 	staged     []journal.Entry // to be written by the next flush, in one append
 	stagedHard bool            // hard, too
@@ -157,6 +158,19 @@ func (s *store) stage(entries []*pb.Entry, hard *pb.HardState) error {
 	return s.mem.SetHardState(hard)
 }
 
+// prepare makes the journal's next file ready, once in a while and long before it is needed, so that no command has to wait
+// until it is zeroed. A full disk matters only when the file is needed.
+func (s *store) prepare() error {
+	if s.written < prepareEvery {
+		return nil
+	}
+	s.written = 0
+	if err := s.journal.Prepare(); err != nil && s.journal.Failed() != nil {
+		return err
+	}
+	return nil
+}
+
 // flush makes durable what was staged, with one append and one sync. After an error from a full disk it may be called
 // again; see journal.Append.
 func (s *store) flush() error {
@@ -173,6 +187,10 @@ func (s *store) flush() error {
 	if err := s.journal.Sync(); err != nil {
 		return err
 	}
+	for _, e := range staged {
+		s.written += int64(len(e.Data))
+	}
+	s.written += blockCost
 	clear(s.staged)
 	s.staged, s.stagedHard = s.staged[:0], false
 	return nil
