@@ -99,12 +99,9 @@ func (w *workload) refuses() error {
 }
 
 func (r *faultRun) judge(p promise) error {
-	if err := p.judge(r.disk.Clone()); err != nil {
-		return fmt.Errorf("restart: %w", err)
-	}
 	for _, mode := range vfs.CrashModes() {
 		if err := p.judge(r.disk.CrashClone(mode, r.seed)); err != nil {
-			return fmt.Errorf("power cut, %s: %w", mode, err)
+			return fmt.Errorf("%s: %w", mode, err)
 		}
 	}
 	return nil

@@ -28,8 +28,7 @@
 //	run(disk)
 //	disk.CrashNow(5, ...)
 //
-// An image costs well under a millisecond; contents are shared until written to. A kill -9 instead of a power cut is
-// disk.Clone(). To fail operation n, for every n, wrap the disk: vfs.NewFaulty(disk, vfs.FailAt(n, syscall.EIO)).
+// An image costs well under a millisecond; contents are shared until written to. To fail operation n, for every n, wrap the disk: vfs.NewFaulty(disk, vfs.FailAt(n, syscall.EIO)).
 //
 // Read vfs.go first; mem.go, mem_crash.go and mem_pages.go hold the crash model; faulty.go the faults.
 package vfs

@@ -7,21 +7,22 @@ import (
 	"slices"
 )
 
-// CrashMode says what a power cut leaves of that which was not synced.
+// CrashMode says what a crash leaves of that which was not synced.
 type CrashMode uint8
 
 const (
 	LoseAll    CrashMode = iota // nothing
-	LoseNone                    // everything (for a kill -9, which keeps what reads see, use Clone)
+	LoseNone                    // everything
 	LoseRandom                  // any subset of writes, truncations and names
 	LoseTorn                    // the same, and writes may be torn at 512 bytes
+	KillOnly                    // no power cut but a kill -9: all is seen as before, and no more of it is durable
 )
 
 // CrashModes lists all modes.
-func CrashModes() []CrashMode { return []CrashMode{LoseAll, LoseNone, LoseRandom, LoseTorn} }
+func CrashModes() []CrashMode { return []CrashMode{LoseAll, LoseNone, LoseRandom, LoseTorn, KillOnly} }
 
 func (c CrashMode) String() string {
-	return [...]string{"lose-all", "lose-none", "lose-random", "lose-torn"}[c]
+	return [...]string{"lose-all", "lose-none", "lose-random", "lose-torn", "kill-only"}[c]
 }
 
 const sectorSize = 512
@@ -42,9 +43,13 @@ func (m *Mem) Clone() *Mem {
 }
 
 // CrashClone returns the disk as it may look after a power cut now. What was synced is there; of the rest, what mode
-// leaves. The same m, mode and seed give the same disk. The copy is all durable, and m goes on as if nothing had happened.
+// leaves. The same m, mode and seed give the same disk. All of it is durable (but after KillOnly, which is Clone), and m goes
+// on as if nothing had happened.
 func (m *Mem) CrashClone(mode CrashMode, seed uint64) *Mem {
 	c := m.Clone()
+	if mode == KillOnly {
+		return c
+	}
 	l := &lottery{mode: mode, rand: rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15))}
 	l.odds = [...]float64{0.1, 0.5, 0.9}[l.rand.IntN(3)] // nearly nothing and nearly everything are likely disks, too
 	for _, id := range slices.Sorted(maps.Keys(c.inodes)) {
@@ -57,7 +62,7 @@ func (m *Mem) CrashClone(mode CrashMode, seed uint64) *Mem {
 	return c
 }
 
-// Crash is one disk after a power cut.
+// Crash is one disk after a crash.
 type Crash struct {
 	Op   Op // the operation that was about to happen
 	Mode CrashMode
@@ -66,11 +71,11 @@ type Crash struct {
 }
 
 func (c Crash) String() string {
-	return fmt.Sprintf("power cut before %s, %s, seed %d", c.Op, c.Mode, c.Seed)
+	return fmt.Sprintf("crash before %s, %s, seed %d", c.Op, c.Mode, c.Seed)
 }
 
-// EachCrash cuts the power before every operation of m from now on, as its observer, and calls check with every disk that
-// may be left: one for LoseAll and LoseNone, and so many seeds for LoseRandom and LoseTorn each. What the caller has promised
+// EachCrash stops the world before every operation of m from now on, as its observer, and calls check with every disk that
+// may be left: so many seeds of LoseRandom and LoseTorn each, one of every other mode. What the caller has promised
 // by then (a Sync that returned) must be there. After the last operation call CrashNow, too.
 func (m *Mem) EachCrash(seeds int, check func(Crash)) {
 	m.Observe(func(op Op, done bool) {
@@ -80,16 +85,16 @@ func (m *Mem) EachCrash(seeds int, check func(Crash)) {
 	})
 }
 
-// CrashNow calls check with the disks that a power cut now may leave, as EachCrash does.
+// CrashNow calls check with the disks that a crash now may leave, as EachCrash does.
 func (m *Mem) CrashNow(seeds int, check func(Crash)) {
 	m.crashes(Op{N: m.Ops() + 1}, seeds, check)
 }
 
 func (m *Mem) crashes(op Op, seeds int, check func(Crash)) {
 	for _, mode := range CrashModes() {
-		n := seeds
-		if mode < LoseRandom {
-			n = 1
+		n := 1
+		if mode == LoseRandom || mode == LoseTorn {
+			n = seeds
 		}
 		for i := range n {
 			seed := uint64(op.N)<<16 | uint64(i)

@@ -201,6 +201,7 @@ func TestMemAgreesWithAPlainMap(t *testing.T) {
 		m.compare("seen", mem, m.seen)
 		m.compare("nothing lost", mem.CrashClone(LoseNone, 0), m.seen)
 		must(t, mem.SyncFS("/"))
+		m.compare("process killed", mem.CrashClone(KillOnly, 0), m.seen)
 		m.compare("all synced, all else lost", mem.CrashClone(LoseAll, 0), m.seen)
 		for i, s := range snaps {
 			m.compare(fmt.Sprintf("snapshot %d", i), s.disk, s.want)
