@@ -90,11 +90,14 @@ and tools in one binary. Every Kafka client works against it unchanged.
 	}})
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(
+		newServeCommand(a),
 		newTopicCommand(a),
 		newProduceCommand(a),
 		newConsumeCommand(a),
 		newConfigCommand(a),
 		newEventsCommand(a),
+		newBenchCommand(a),
+		newDoctorCommand(a),
 		newVersionCommand(a),
 		newCompletionCommand(),
 	)
@@ -119,14 +122,20 @@ func needVerb(cmd *cobra.Command, args []string) error {
 			names = append(names, c.Name())
 		}
 	}
-	all := fmt.Sprintf("%s takes one of: %s.", cmd.CommandPath(), strings.Join(names, ", "))
+	all := "Use one of: " + strings.Join(names, ", ") + "."
 	if len(args) == 0 {
-		return usage(all, "%s needs a verb", cmd.CommandPath())
+		return usage(all, "%s needs a verb", said(cmd))
 	}
+	asked := strings.TrimSpace(said(cmd) + " " + args[0])
 	if hint := didYouMean(args[0], names); hint != "" {
-		return usage("", "%s has no command %q. %s (%s --help lists all)", cmd.CommandPath(), args[0], hint, cmd.CommandPath())
+		return usage("", "there is no command %q. %s (%s --help lists all)", asked, hint, cmd.CommandPath())
 	}
-	return usage(all, "%s has no command %q", cmd.CommandPath(), args[0])
+	return usage(all, "there is no command %q", asked)
+}
+
+// said is the command as errors name it: without the program's name, which begins the line anyway.
+func said(cmd *cobra.Command) string {
+	return strings.TrimPrefix(strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()), " ")
 }
 
 // flagProblem turns a flag error into one with the nearest name.
@@ -141,11 +150,11 @@ func flagProblem(cmd *cobra.Command, err error) error {
 			shown = "-" + name
 		}
 		if n := nearest(name, names); n != "" && len(name) > 1 {
-			return usage("", "%s has no flag %s. Did you mean --%s? (%s --help lists all)", cmd.CommandPath(), shown, n, cmd.CommandPath())
+			return usage("", "%s has no flag %s. Did you mean --%s? (%s --help lists all)", said(cmd), shown, n, cmd.CommandPath())
 		}
-		return usage(cmd.CommandPath()+" --help lists all.", "%s has no flag %s", cmd.CommandPath(), shown)
+		return usage(cmd.CommandPath()+" --help lists all.", "%s has no flag %s", said(cmd), shown)
 	}
-	return usage(cmd.CommandPath()+" --help explains it.", "%s: %v", cmd.CommandPath(), err)
+	return usage(cmd.CommandPath()+" --help explains it.", "%s: %v", said(cmd), err)
 }
 
 // takes checks the number of arguments; what names them for the error.
@@ -153,9 +162,9 @@ func takes(least, most int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
 		case len(args) < least:
-			return usage("For example:\n"+cmd.Example, "%s needs %s", cmd.CommandPath(), what)
+			return usage("For example:\n"+cmd.Example, "%s needs %s", said(cmd), what)
 		case most >= 0 && len(args) > most:
-			return usage("For example:\n"+cmd.Example, "%s does not know what to do with %q", cmd.CommandPath(), args[most])
+			return usage("For example:\n"+cmd.Example, "%s does not know what to do with %q", said(cmd), args[most])
 		}
 		return nil
 	}

@@ -56,6 +56,7 @@ type Log struct {
 	fs     vfs.FS
 	dir    string
 	files  *Files
+	topic  [16]byte
 	config atomic.Pointer[Config]
 
 	// Published by the appender, read by anybody. A reader loads end before segs, so the segments reach at least end.

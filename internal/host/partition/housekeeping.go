@@ -1,0 +1,91 @@
+package partition
+
+import "time"
+
+// How often the house is kept. Checkpoints are kept close behind the syncs, because what lies between a recovery point
+// and the end of its log is read and checked after a crash.
+const (
+	checkpointEvery = time.Second
+	sweepEvery      = 10 * time.Second // unsynced topics' pages, deleted segments whose delay has passed, idle producers
+)
+
+// keepHouse writes checkpoints and retires what is old until the manager stops.
+func (m *Manager) keepHouse() {
+	checkpoint := time.NewTicker(checkpointEvery)
+	defer checkpoint.Stop()
+	sweep := time.NewTicker(sweepEvery)
+	defer sweep.Stop()
+	retain := time.NewTimer(m.retentionInterval())
+	defer retain.Stop()
+	for {
+		select {
+		case <-m.stop:
+			return
+		case <-checkpoint.C:
+			if err := m.saveCheckpoints(); err != nil {
+				m.options.Log.Warn("checkpoints not written; recovery after a crash will read more", "err", err)
+			}
+		case <-sweep.C:
+			m.each((*Partition).sweep)
+		case <-retain.C:
+			m.each((*Partition).retain)
+			retain.Reset(m.retentionInterval())
+		}
+	}
+}
+
+func (m *Manager) retentionInterval() time.Duration {
+	return max(m.options.Config().Duration("log.retention.check.interval.ms"), time.Millisecond)
+}
+
+func (m *Manager) each(do func(*Partition, time.Time)) {
+	now := time.Now()
+	for _, t := range m.Topics() {
+		for _, p := range t.Partitions() {
+			if p != nil {
+				do(p, now)
+			}
+		}
+	}
+}
+
+// sweep writes back what an unsynced topic left in the page cache, removes segments whose delay has passed and forgets
+// producers that were idle for too long.
+func (p *Partition) sweep(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone || p.manager.Failed() != nil {
+		return
+	}
+	if p.log.RecoveryPoint() < p.log.End() {
+		if err := p.log.Checkpoint(); err != nil {
+			p.manager.options.Log.Warn("indexes and producers not written ahead of a sync", "partition", p.String(), "err", err)
+		}
+		p.markDirty()
+	}
+	if err := p.log.DeletePending(now); err != nil {
+		p.manager.options.Log.Warn("deleted segments not removed yet", "partition", p.String(), "err", err)
+	}
+	p.log.ExpireProducers(now)
+}
+
+// retain deletes segments that the topic's retention no longer keeps, never above the high watermark.
+func (p *Partition) retain(now time.Time) {
+	if !p.Topic.settings.Load().deletes() {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone || p.manager.Failed() != nil {
+		return
+	}
+	removed, err := p.log.Retain(now, p.leader.HighWatermark())
+	if err != nil {
+		p.manager.options.Log.Warn("retention not done", "partition", p.String(), "err", err)
+	}
+	if len(removed) > 0 {
+		p.leader.StartMoved(p.log.Start())
+		p.manager.options.Log.Info("segments deleted by retention", "partition", p.String(),
+			"segments", len(removed), "log start", p.log.Start())
+	}
+}

@@ -1,0 +1,295 @@
+package partition
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"holdfast/internal/base/config"
+	"holdfast/internal/base/event"
+	"holdfast/internal/base/metrics"
+	"holdfast/internal/core/image"
+	"holdfast/internal/proto/wire"
+	"holdfast/internal/storage/commitlog"
+	"holdfast/internal/storage/vfs"
+)
+
+// Options is what a Manager works with.
+type Options struct {
+	FS       vfs.FS
+	Dir      string // the data directory
+	NodeID   int32
+	MaxFiles int // open files of the data directory
+	Log      *slog.Logger
+	Events   event.Sink
+	Metrics  *metrics.Registry
+	Config   func() *config.Values // the broker's settings as they are now
+}
+
+// Manager holds this node's partitions.
+type Manager struct {
+	options Options
+	dir     *dir
+	flusher *flusher
+	points  checkpoints
+
+	recovered func(*Partition, commitlog.Recovery)
+
+	saving sync.Mutex // one writer of the checkpoint files
+
+	stop    chan struct{}
+	workers sync.WaitGroup
+
+	mu     sync.RWMutex
+	byName map[string]*Topic
+	byID   map[image.TopicID]*Topic
+}
+
+// Open brings the partitions that img places on this node to life: each log is recovered as far as its recovery point
+// does not vouch for it. A partition that cannot be opened is an error of the whole start only where its directory is.
+func Open(o Options, img *image.Image) (*Manager, error) {
+	d := &dir{fs: o.FS, path: o.Dir, files: commitlog.NewFiles(o.FS, o.MaxFiles)}
+	m := &Manager{
+		options: o, dir: d, flusher: newFlusher(d), stop: make(chan struct{}),
+		byName: map[string]*Topic{}, byID: map[image.TopicID]*Topic{},
+	}
+	d.onFailed = m.dirFailed
+	if err := o.FS.MkdirAll(o.Dir); err != nil {
+		return nil, err
+	}
+	clean, err := m.takeCleanMarker()
+	if err != nil {
+		return nil, err
+	}
+	if m.points, err = loadCheckpoints(o.FS, o.Dir); err != nil {
+		return nil, err
+	}
+	if err := m.setStraysAside(img); err != nil {
+		return nil, err
+	}
+	found := &recoveries{began: time.Now()}
+	m.recovered = found.add
+	if err := m.openAll(img); err != nil {
+		return nil, err
+	}
+	if !clean && len(m.points.recovery) > 0 {
+		found.tell(m)
+	}
+	m.workers.Go(func() { m.flusher.run(m.stop) })
+	m.workers.Go(m.keepHouse)
+	return m, nil
+}
+
+func (m *Manager) openAll(img *image.Image) error {
+	var g errgroup.Group
+	g.SetLimit(2 * runtime.GOMAXPROCS(0))
+	for t := range img.Topics() {
+		g.Go(func() error { return m.follow(image.TopicChange{After: t}) })
+	}
+	return g.Wait()
+}
+
+// Topic finds a topic by name; nil where this node holds none of it.
+func (m *Manager) Topic(name []byte) *Topic {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.byName[string(name)]
+}
+
+// TopicByID finds a topic by id; nil where this node holds none of it.
+func (m *Manager) TopicByID(id image.TopicID) *Topic {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.byID[id]
+}
+
+// Topics lists all topics, in no order.
+func (m *Manager) Topics() []*Topic {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	ts := make([]*Topic, 0, len(m.byID))
+	for _, t := range m.byID {
+		ts = append(ts, t)
+	}
+	return ts
+}
+
+// Failed is nil while the data directory may acknowledge.
+func (m *Manager) Failed() error { return m.dir.Failed() }
+
+// Follow makes the partitions what the committed image says. It is called in the image's order, from one goroutine.
+// What cannot be opened stays unserved and is told; the rest goes on.
+func (m *Manager) Follow(d image.Delta) {
+	for _, c := range d.Topics {
+		if err := m.follow(c); err != nil {
+			m.options.Log.Error("partition cannot be opened", "err", err)
+		}
+	}
+	if len(d.BrokerConfigs) > 0 {
+		for _, t := range m.Topics() {
+			m.configure(t, nil)
+		}
+	}
+}
+
+func (m *Manager) follow(c image.TopicChange) error {
+	switch {
+	case c.After == nil:
+		return m.forget(c.Before)
+	case c.Before == nil:
+		return m.adopt(c.After)
+	default:
+		return m.change(c)
+	}
+}
+
+// adopt starts serving a topic's partitions.
+func (m *Manager) adopt(t *image.Topic) error {
+	topic := &Topic{
+		Name: t.Name, ID: t.ID, Internal: t.Name == event.Topic, configs: t.Configs,
+		AppendedRecords: m.options.Metrics.Counter(metrics.AppendedRecords, t.Name),
+		AppendedBytes:   m.options.Metrics.Counter(metrics.AppendedBytes, t.Name),
+		Fetched:         m.options.Metrics.Counter(metrics.FetchedBytes, t.Name),
+	}
+	m.resolve(topic)
+	partitions := make([]*Partition, len(t.Partitions))
+	var failed error
+	for i, p := range t.Partitions {
+		opened, err := m.open(topic, int32(i), p)
+		if err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		partitions[i] = opened
+	}
+	topic.partitions.Store(&partitions)
+	m.mu.Lock()
+	m.byName[t.Name], m.byID[t.ID] = topic, topic
+	m.mu.Unlock()
+	return failed
+}
+
+// change follows new partitions, new leader epochs and new settings of a topic.
+func (m *Manager) change(c image.TopicChange) error {
+	topic := m.TopicByID(c.After.ID)
+	if topic == nil {
+		return m.adopt(c.After)
+	}
+	if c.ConfigsChanged() {
+		m.configure(topic, c.After.Configs)
+	}
+	now := *topic.partitions.Load()
+	grown := make([]*Partition, len(c.After.Partitions))
+	copy(grown, now)
+	var failed error
+	for i, change := range c.Partitions() {
+		if grown[i] != nil {
+			grown[i].lead(change.After.LeaderEpoch)
+			continue
+		}
+		opened, err := m.open(topic, i, change.After)
+		if err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		grown[i] = opened
+	}
+	topic.partitions.Store(&grown)
+	return failed
+}
+
+// forget stops serving a deleted topic and removes its folders. A crash in between leaves folders that the next start
+// sets aside: the topic's id is gone from the image for good.
+func (m *Manager) forget(t *image.Topic) error {
+	m.mu.Lock()
+	topic := m.byID[t.ID]
+	delete(m.byID, t.ID)
+	if m.byName[t.Name] == topic {
+		delete(m.byName, t.Name)
+	}
+	m.mu.Unlock()
+	if topic == nil {
+		return nil
+	}
+	for _, d := range []*metrics.Def{metrics.AppendedRecords, metrics.AppendedBytes, metrics.FetchedBytes} {
+		m.options.Metrics.Delete(d, t.Name)
+	}
+	var failed error
+	for _, p := range topic.Partitions() {
+		if p != nil {
+			p.leave(wire.UnknownTopicOrPartition)
+			failed = errors.Join(failed, p.log.Remove())
+		}
+	}
+	return failed
+}
+
+// configure takes over new settings of a topic, or, where configs is nil, of the broker beneath it.
+func (m *Manager) configure(t *Topic, configs *image.Configs) {
+	if configs != nil {
+		t.configs = configs
+	}
+	m.resolve(t)
+	for _, p := range t.Partitions() {
+		if p != nil {
+			p.configure(t.settings.Load())
+		}
+	}
+}
+
+func (m *Manager) resolve(t *Topic) {
+	t.settings.Store(newSettings(m.options.Config(), t.configs.Map()))
+}
+
+// PartitionDir is the name of a partition's folder, as Kafka names it.
+func PartitionDir(topic string, index int32) string { return topic + "-" + strconv.Itoa(int(index)) }
+
+func (m *Manager) open(t *Topic, index int32, p *image.Partition) (*Partition, error) {
+	name := PartitionDir(t.Name, index)
+	s := t.settings.Load()
+	log, recovery, err := commitlog.Open(commitlog.Options{
+		FS: m.options.FS, Dir: filepath.Join(m.options.Dir, name), Files: m.dir.files,
+		TopicID: t.ID, Config: s.log, Now: time.Now(),
+		RecoveryPoint: m.points.recoveryOf(name), LogStart: m.points.startOf(name),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("partition %s: %w", name, err)
+	}
+	opened := &Partition{Topic: t, Index: index, manager: m, log: log}
+	m.recovered(opened, recovery)
+	opened.take(p.LeaderEpoch, s.commitSync())
+	return opened, nil
+}
+
+// Stop answers all who wait, makes everything durable and leaves the marker of a clean stop. The manager serves nothing
+// after that.
+func (m *Manager) Stop() error {
+	close(m.stop)
+	m.workers.Wait()
+	var g errgroup.Group
+	g.SetLimit(2 * runtime.GOMAXPROCS(0))
+	for _, t := range m.Topics() {
+		for _, p := range t.Partitions() {
+			if p != nil {
+				g.Go(p.close)
+			}
+		}
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	if err := m.Failed(); err != nil {
+		return err
+	}
+	if err := m.saveCheckpoints(); err != nil {
+		return err
+	}
+	return m.leaveCleanMarker()
+}

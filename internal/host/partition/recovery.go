@@ -1,0 +1,72 @@
+package partition
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"holdfast/internal/base/event"
+	"holdfast/internal/storage/commitlog"
+)
+
+// recoveries adds up what opening the logs found.
+type recoveries struct {
+	began time.Time
+
+	mu                                          sync.Mutex
+	partitions, scanned, truncated, quarantined int64
+}
+
+// add notes one partition's recovery and tells what was cut or is damaged.
+func (r *recoveries) add(p *Partition, found commitlog.Recovery) {
+	r.mu.Lock()
+	r.partitions++
+	r.scanned += found.ScannedBytes
+	if found.Cut != nil {
+		r.truncated++
+	}
+	r.quarantined += int64(len(found.Damaged))
+	r.mu.Unlock()
+
+	m := p.manager
+	if found.Cut != nil {
+		m.options.Events.Emit(event.New(event.KindTruncatedTail, time.Now(), m.options.NodeID).In(p.Topic.Name, p.Index).
+			Number("end", found.Cut.Offset).Number("bytes", found.Cut.Bytes).
+			Number("recovery_point", m.points.recoveryOf(PartitionDir(p.Topic.Name, p.Index))).
+			Text("reason", fmt.Sprintf("the batch at byte %d of segment %d is not whole", found.Cut.Position, found.Cut.Segment)))
+	}
+	damaged := found.Damaged
+	if found.Lost != nil {
+		damaged = append(damaged, *found.Lost)
+	}
+	for _, d := range damaged {
+		m.options.Events.Emit(event.New(event.KindQuarantined, time.Now(), m.options.NodeID).In(p.Topic.Name, p.Index).
+			Text("file", fmt.Sprintf("%s/%020d.log", PartitionDir(p.Topic.Name, p.Index), d.Segment)).
+			Number("first", d.From).Number("last", d.To-1).Text("reason", d.Reason))
+	}
+}
+
+// tell says that the node before this one did not stop cleanly, and what that cost.
+func (r *recoveries) tell(m *Manager) {
+	m.options.Events.Emit(event.New(event.KindUncleanStart, time.Now(), m.options.NodeID).
+		Text("cause", "unknown").Number("partitions", r.partitions).Number("scanned_bytes", r.scanned).
+		Number("truncated", r.truncated).Number("quarantined", r.quarantined).
+		Number("millis", time.Since(r.began).Milliseconds()))
+}
+
+// dirFailed tells that the data directory acknowledges nothing any more.
+func (m *Manager) dirFailed(cause error) {
+	partitions := int64(0)
+	m.each(func(*Partition, time.Time) { partitions++ })
+	m.options.Events.Emit(event.New(event.KindDirFailed, time.Now(), m.options.NodeID).
+		Text("dir", m.options.Dir).Text("operation", "write or sync").Text("error", cause.Error()).
+		Number("partitions", partitions))
+}
+
+// Space is how many bytes may still be written to the data directory's file system, and its size.
+func (m *Manager) Space() (freeBytes, totalBytes int64, err error) {
+	return m.options.FS.Free(m.options.Dir)
+}
+
+// OpenFiles is how many segment and index files are open.
+func (m *Manager) OpenFiles() int { return m.dir.files.Open() }

@@ -1,0 +1,82 @@
+package node
+
+import (
+	"runtime"
+	"time"
+
+	"holdfast/internal/base/event"
+	"holdfast/internal/base/metrics"
+	"holdfast/internal/core/image"
+	"holdfast/internal/server"
+)
+
+// started tells that the node serves.
+func (n *Node) started() {
+	took := time.Since(n.options.Began)
+	n.registry.Gauge(metrics.BuildInfo, n.options.Version, runtime.Version()).Set(1)
+	n.registry.Gauge(metrics.StartSeconds).Set(took.Seconds())
+	n.events.Emit(event.New(event.KindNodeStarted, time.Now(), n.id.NodeID).Text("version", n.options.Version).
+		Number("partitions", int64(n.quorum.Image().PartitionCount())).Number("millis", took.Milliseconds()))
+}
+
+// tellTopics tells of topics that came, grew and went.
+func (n *Node) tellTopics(d image.Delta) {
+	now := time.Now()
+	for _, c := range d.Topics {
+		switch {
+		case c.Before == nil && c.After.Name != event.Topic:
+			replicas := 0
+			if len(c.After.Partitions) > 0 {
+				replicas = len(c.After.Partitions[0].Replicas)
+			}
+			n.events.Emit(event.New(event.KindTopicCreated, now, n.id.NodeID).In(c.After.Name, event.NoPartition).
+				Text("topic_id", c.After.ID.String()).Number("partitions", int64(len(c.After.Partitions))).
+				Number("replicas", int64(replicas)).Text("cause", "request"))
+		case c.After == nil:
+			n.events.Emit(event.New(event.KindTopicDeleted, now, n.id.NodeID).In(c.Before.Name, event.NoPartition).
+				Text("topic_id", c.Before.ID.String()).Number("partitions", int64(len(c.Before.Partitions))))
+		case c.Before != nil && len(c.After.Partitions) > len(c.Before.Partitions):
+			n.events.Emit(event.New(event.KindPartitionsAdded, now, n.id.NodeID).In(c.After.Name, event.NoPartition).
+				Number("before", int64(len(c.Before.Partitions))).Number("after", int64(len(c.After.Partitions))))
+		}
+	}
+}
+
+// collect registers what is asked for at each scrape.
+func (n *Node) collect() {
+	r := n.registry
+	r.GaugeFunc(metrics.Topics, func() float64 { return float64(n.quorum.Image().TopicCount()) })
+	r.GaugeFunc(metrics.Partitions, func() float64 { return float64(n.quorum.Image().PartitionCount()) })
+	r.GaugeFunc(metrics.OpenFiles, func() float64 { return float64(n.partitions.OpenFiles()) })
+	r.Collect(metrics.LogBytes, func(emit func(float64, ...string)) {
+		for _, t := range n.partitions.Topics() {
+			emit(float64(t.Size()), t.Name)
+		}
+	})
+	r.Collect(metrics.DirFreeBytes, func(emit func(float64, ...string)) {
+		if free, _, err := n.partitions.Space(); err == nil {
+			emit(float64(free), n.dir)
+		}
+	})
+	r.Collect(metrics.DirTotalBytes, func(emit func(float64, ...string)) {
+		if _, total, err := n.partitions.Space(); err == nil {
+			emit(float64(total), n.dir)
+		}
+	})
+}
+
+func (n *Node) serverMetrics() server.Metrics {
+	panics := n.registry.Counter(metrics.DecodePanics)
+	return server.Metrics{
+		Opened: func(listener string) {
+			n.registry.Counter(metrics.ConnectionsOpened, listener).Inc()
+			n.registry.Gauge(metrics.Connections, listener).Add(1)
+		},
+		Closed: func(listener, reason string) {
+			n.registry.Counter(metrics.ConnectionsClosed, listener, reason).Inc()
+			n.registry.Gauge(metrics.Connections, listener).Add(-1)
+		},
+		Refused:  func(listener, reason string) { n.registry.Counter(metrics.ConnectionsRefused, listener, reason).Inc() },
+		Panicked: panics.Inc,
+	}
+}

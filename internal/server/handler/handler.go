@@ -1,0 +1,182 @@
+package handler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"golang.org/x/sync/semaphore"
+
+	"holdfast/internal/base/config"
+	"holdfast/internal/base/event"
+	"holdfast/internal/core/image"
+	"holdfast/internal/host/partition"
+	"holdfast/internal/host/quorum"
+	"holdfast/internal/proto/wire"
+)
+
+// Options is what a Handler works with.
+type Options struct {
+	NodeID     int32
+	Log        *slog.Logger
+	Events     event.Sink
+	Metrics    *Metrics
+	Quorum     *quorum.Driver
+	Partitions *partition.Manager
+	Config     func() *config.Values // the broker's settings as they are now
+	DataDir    string                // as DescribeLogDirs names it
+
+	FetchMaxBytes int32         // bound of one answer's records (fetch.max.bytes)
+	MaxFetchWait  time.Duration // no fetch is parked for longer
+	AnswerBudget  int64         // bytes of all large answers in work
+	SessionSlots  int           // fetch sessions kept (max.incremental.fetch.session.cache.slots)
+
+	// Check sees every error code that is answered. Tests use it to hold the broker to wire's table of answers.
+	Check func(api int16, code wire.Code)
+}
+
+// Handler answers requests of all connections.
+type Handler struct {
+	options  Options
+	metrics  *Metrics
+	sessions sessions
+	answers  *semaphore.Weighted
+	buffers  Buffers
+	calls    sync.Pool
+	ids      producerIDs
+	apis     map[int16]func(context.Context, *Call, kmsg.Request) kmsg.Response
+}
+
+// New returns a handler.
+func New(o Options) *Handler {
+	h := &Handler{
+		options: o, metrics: o.Metrics,
+		sessions: sessions{slots: o.SessionSlots, byID: map[int32]*session{}, newID: func() int32 { return rand.Int32() }},
+		answers:  semaphore.NewWeighted(o.AnswerBudget),
+	}
+	h.apis = map[int16]func(context.Context, *Call, kmsg.Request) kmsg.Response{
+		int16(kmsg.Metadata):                serve(h.metadata),
+		int16(kmsg.ListOffsets):             serve(h.listOffsets),
+		int16(kmsg.OffsetForLeaderEpoch):    serve(h.offsetForLeaderEpoch),
+		int16(kmsg.DeleteRecords):           serve(h.deleteRecords),
+		int16(kmsg.InitProducerID):          serve(h.initProducerID),
+		int16(kmsg.CreateTopics):            serve(h.createTopics),
+		int16(kmsg.DeleteTopics):            serve(h.deleteTopics),
+		int16(kmsg.CreatePartitions):        serve(h.createPartitions),
+		int16(kmsg.DescribeConfigs):         serve(h.describeConfigs),
+		int16(kmsg.AlterConfigs):            serve(h.alterConfigs),
+		int16(kmsg.IncrementalAlterConfigs): serve(h.incrementalAlterConfigs),
+		int16(kmsg.ListConfigResources):     serve(h.listConfigResources),
+		int16(kmsg.DescribeCluster):         serve(h.describeCluster),
+		int16(kmsg.DescribeTopicPartitions): serve(h.describeTopicPartitions),
+		int16(kmsg.DescribeLogDirs):         serve(h.describeLogDirs),
+	}
+	return h
+}
+
+// serve gives an API's method the shape that the table holds.
+func serve[Q kmsg.Request, R kmsg.Response](f func(context.Context, *Call, Q) R) func(context.Context, *Call, kmsg.Request) kmsg.Response {
+	return func(ctx context.Context, c *Call, q kmsg.Request) kmsg.Response { return f(ctx, c, q.(Q)) }
+}
+
+// Serve works on a call whose frame has been read. After a nil error the call has its answer, or waits for it. An error
+// ends the connection: the request could not be understood, or closing is the answer.
+func (h *Handler) Serve(ctx context.Context, c *Call) error {
+	c.began = h.now()
+	var err error
+	c.header, c.body, err = wire.ParseHeader(c.Frame.B)
+	key := c.header.Key
+	switch {
+	case key == int16(kmsg.ApiVersions) && (err == nil || errors.Is(err, wire.ErrUnsupportedVersion)):
+		err = h.apiVersions(c, err)
+	case err != nil:
+	case key == int16(kmsg.Produce):
+		err = h.serveProduce(c)
+	case key == int16(kmsg.Fetch):
+		err = h.serveFetch(ctx, c)
+	default:
+		err = h.serveDecoded(ctx, c)
+	}
+	if err == nil && !c.waits {
+		h.metrics.answered(c, h.now().Sub(c.began))
+	}
+	if errors.Is(err, wire.ErrPanic) {
+		h.metrics.panics.Inc()
+	}
+	return err
+}
+
+func (h *Handler) serveDecoded(ctx context.Context, c *Call) error {
+	api, _ := wire.Lookup(c.header.Key)
+	do, ok := h.apis[c.header.Key]
+	if !ok {
+		return fmt.Errorf("%s is in the API table but has no handler", api.Name)
+	}
+	request, err := wire.Decode(api, c.header.Version, c.body)
+	if err != nil {
+		return err
+	}
+	response := do(ctx, c, request)
+	response.SetVersion(c.header.Version)
+	c.end(response.AppendTo(c.begin(512)))
+	return nil
+}
+
+func (h *Handler) now() time.Time { return time.Now() }
+
+// check counts a code that is answered, and tells a test.
+func (h *Handler) check(api int16, code wire.Code) {
+	h.metrics.refused(api, code)
+	if h.options.Check != nil {
+		h.options.Check(api, code)
+	}
+}
+
+// code notes an error code that is answered, and gives it as the protocol has it.
+func (h *Handler) code(c *Call, code wire.Code) int16 {
+	h.check(c.header.Key, code)
+	return int16(code)
+}
+
+func (h *Handler) image() *image.Image { return h.options.Quorum.Image() }
+
+// topic finds a topic of which this node holds partitions, by id or by name; nil where there is none.
+func (h *Handler) topic(name []byte, id [16]byte, byID bool) *partition.Topic {
+	if byID {
+		return h.options.Partitions.TopicByID(image.TopicID(id))
+	}
+	return h.options.Partitions.Topic(name)
+}
+
+// partition finds a topic's partition on this node; nil where there is none.
+func (h *Handler) partition(t *partition.Topic, index int32) *partition.Partition {
+	if t == nil {
+		return nil
+	}
+	return t.Partition(index)
+}
+
+// reserveAnswer takes the bytes of a large answer from their budget, waiting for other answers to leave.
+func (h *Handler) reserveAnswer(ctx context.Context, c *Call, size int) error {
+	c.reserved = min(int64(size), h.options.AnswerBudget)
+	if err := h.answers.Acquire(ctx, c.reserved); err != nil {
+		c.reserved = 0
+		return err
+	}
+	return nil
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// text is a nullable string of the protocol: null where there is nothing to say.
+func text(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

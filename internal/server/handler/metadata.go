@@ -1,0 +1,138 @@
+package handler
+
+import (
+	"context"
+	"math"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"holdfast/internal/base/event"
+	"holdfast/internal/core/controller"
+	"holdfast/internal/core/image"
+	"holdfast/internal/proto/wire"
+)
+
+// Operations that are allowed as long as nothing forbids any, as bits of Kafka's ACL operations.
+const (
+	allTopicOperations   = 1<<3 | 1<<4 | 1<<5 | 1<<6 | 1<<7 | 1<<8 | 1<<10 | 1<<11
+	allClusterOperations = 1<<5 | 1<<7 | 1<<8 | 1<<9 | 1<<10 | 1<<11 | 1<<12
+	notAsked             = math.MinInt32
+)
+
+func (h *Handler) metadata(ctx context.Context, c *Call, q *kmsg.MetadataRequest) *kmsg.MetadataResponse {
+	img := h.image()
+	if missing := h.toCreate(img, q); len(missing) > 0 {
+		h.autoCreate(ctx, missing)
+		img = h.image()
+	}
+	r := kmsg.NewPtrMetadataResponse()
+	r.ClusterID = ptr(img.ClusterID())
+	r.ControllerID = h.options.NodeID
+	r.AuthorizedOperations = notAsked
+	if q.IncludeClusterAuthorizedOperations {
+		r.AuthorizedOperations = allClusterOperations
+	}
+	for b := range img.Brokers() {
+		host, port := h.address(c, b)
+		r.Brokers = append(r.Brokers, kmsg.MetadataResponseBroker{NodeID: b.ID, Host: host, Port: port, Rack: text(b.Rack)})
+	}
+	h.metadataTopics(c, img, q, r)
+	if q.IncludeTopicAuthorizedOperations {
+		for i := range r.Topics {
+			r.Topics[i].AuthorizedOperations = allTopicOperations
+		}
+	}
+	return r
+}
+
+// metadataTopics answers the topics that were asked for: all of them for null, and in version 0 for an empty list too.
+func (h *Handler) metadataTopics(c *Call, img *image.Image, q *kmsg.MetadataRequest, r *kmsg.MetadataResponse) {
+	if q.Topics == nil || q.Version == 0 && len(q.Topics) == 0 {
+		for t := range img.Topics() {
+			r.Topics = append(r.Topics, metadataTopic(t))
+		}
+		return
+	}
+	for i := range q.Topics {
+		r.Topics = append(r.Topics, h.metadataOf(c, img, &q.Topics[i]))
+	}
+}
+
+func (h *Handler) metadataOf(c *Call, img *image.Image, in *kmsg.MetadataRequestTopic) kmsg.MetadataResponseTopic {
+	var t *image.Topic
+	code := wire.UnknownTopicOrPartition
+	switch {
+	case in.Topic != nil:
+		if t = img.Topic(*in.Topic); t == nil && !controller.ValidTopicName(*in.Topic) {
+			code = wire.InvalidTopicException
+		}
+	default:
+		t = img.TopicByID(in.TopicID)
+		code = wire.UnknownTopicID
+	}
+	if t != nil {
+		h.check(c.header.Key, wire.None)
+		return metadataTopic(t)
+	}
+	out := kmsg.NewMetadataResponseTopic()
+	out.Topic, out.TopicID, out.AuthorizedOperations = in.Topic, in.TopicID, notAsked
+	if c.header.Version < 12 && out.Topic == nil {
+		out.Topic = ptr("")
+	}
+	out.ErrorCode = h.code(c, code)
+	return out
+}
+
+func metadataTopic(t *image.Topic) kmsg.MetadataResponseTopic {
+	out := kmsg.NewMetadataResponseTopic()
+	out.Topic, out.TopicID, out.IsInternal, out.AuthorizedOperations = ptr(t.Name), t.ID, t.Name == event.Topic, notAsked
+	out.Partitions = make([]kmsg.MetadataResponseTopicPartition, len(t.Partitions))
+	for i, p := range t.Partitions {
+		o := &out.Partitions[i]
+		*o = kmsg.NewMetadataResponseTopicPartition()
+		o.Partition, o.Leader, o.LeaderEpoch, o.Replicas, o.ISR = int32(i), p.Leader, p.LeaderEpoch, p.Replicas, p.ISR
+		if p.Leader == image.NoLeader {
+			o.ErrorCode = int16(wire.LeaderNotAvailable)
+		}
+	}
+	return out
+}
+
+// toCreate lists the topics that a request asks for, that do not exist, and that may be created by asking.
+func (h *Handler) toCreate(img *image.Image, q *kmsg.MetadataRequest) (names []string) {
+	if q.Version >= 4 && !q.AllowAutoTopicCreation || !h.options.Config().Bool("auto.create.topics.enable") {
+		return nil
+	}
+	for i := range q.Topics {
+		name := q.Topics[i].Topic
+		if name != nil && *name != event.Topic && img.Topic(*name) == nil && controller.ValidTopicName(*name) {
+			names = append(names, *name)
+		}
+	}
+	return names
+}
+
+// autoCreate creates topics because a client named them. Where that fails the client is answered that they do not
+// exist, and asks again.
+func (h *Handler) autoCreate(ctx context.Context, names []string) {
+	ctx, cancel := context.WithTimeout(ctx, autoCreatePatience)
+	defer cancel()
+	if _, err := h.propose(ctx, &controller.AutoCreateTopics{Names: names}); err != nil {
+		h.options.Log.Warn("topics not created on first use", "topics", names, "err", err)
+	}
+}
+
+// address is where a client reaches a broker: the endpoint of the listener that the client itself came in on. Where
+// that listens on every address of the machine and nothing is advertised, it is the address the client reached.
+func (h *Handler) address(c *Call, b *image.Broker) (host string, port int32) {
+	for _, e := range b.Endpoints {
+		if e.Listener != c.Client.Listener {
+			continue
+		}
+		host, port = e.Host, int32(e.Port)
+		if host == "" && b.ID == h.options.NodeID {
+			host = c.Client.Reached.Addr().String()
+		}
+	}
+	return host, port
+}
