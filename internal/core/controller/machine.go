@@ -46,8 +46,9 @@ type Outcome struct {
 
 // Machine is the controller's state: the picture of the cluster after every applied batch.
 type Machine struct {
-	broker *config.Values
-	img    *image.Image
+	broker    *config.Values
+	img       *image.Image
+	described described
 }
 
 // New returns a machine that starts from img. Broker settings give the defaults of new topics; they are those of the

@@ -11,13 +11,12 @@ import (
 
 // creation is one CreateTopics request being decided.
 type creation struct {
-	m        *Machine
-	ids      ids
-	placer   *placer
-	records  []image.Record
-	budget   budget
-	unified  map[string]string // names this request creates, '.' taken for '_'
-	defaults []kmsg.CreateTopicsResponseTopicConfig
+	m       *Machine
+	ids     ids
+	placer  *placer
+	records []image.Record
+	budget  budget
+	unified map[string]string // names this request creates, '.' taken for '_'
 }
 
 func (m *Machine) createTopics(req *kmsg.CreateTopicsRequest, nonce [32]byte) Outcome {
