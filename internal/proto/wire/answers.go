@@ -67,6 +67,7 @@ var (
 	notController = answer{NotController, Failed, "This broker is not the active controller and did not take the request."}
 	noDecision    = answer{RequestTimedOut, Unknown, "The time-out passed before the change was committed; it may still be."}
 	badRequest    = answer{InvalidRequest, Failed, "The request contradicts itself; the message says where."}
+	tooMuch       = answer{PolicyViolation, Failed, "The request asks for more at once than one change of the metadata may hold; split it."}
 	noReplica     = answer{ClusterAuthorizationFailed, Failed, "The request claims to come from a replica, but not on the brokers' own port."}
 )
 
@@ -78,7 +79,7 @@ var answers = []struct {
 }{
 	{KeyProduce, []answer{
 		{CorruptMessage, Failed, "A batch has a wrong checksum, length or count."},
-		noPartition,
+		{UnknownTopicOrPartition, Unknown, "The partition is not here, or was taken away while the batches waited for the replicas."},
 		{NotLeaderOrFollower, Unknown, "This broker does not lead the partition, or lost it while it waited for the replicas."},
 		{RequestTimedOut, Unknown, "The batches are in the leader's log, but were not confirmed within the time-out."},
 		{MessageTooLarge, Failed, "A batch is larger than the topic's max.message.bytes."},
@@ -117,12 +118,9 @@ var answers = []struct {
 		{OffsetNotAvailable, Failed, "The leader is new and does not know the high watermark yet."},
 	}},
 	{KeyMetadata, []answer{
-		noTopic,
-		{LeaderNotAvailable, Unknown, "The partition has no leader at present, or the topic is being created; it may come into being."},
-		badName,
-		{InvalidReplicationFactor, Failed, "The topic could not be created on demand: there are too few brokers."},
-		badRequest,
-		noTopicID,
+		{UnknownTopicOrPartition, Unknown, "The topic does not exist; if it was to be created on demand, it may still come into being."},
+		{LeaderNotAvailable, Failed, "The partition has no leader at present."},
+		badName, noTopicID,
 	}},
 	{KeyApiVersions, []answer{
 		{UnsupportedVersion, Failed, "The version of the request is too new; the answer, in version 0, names the ones to use."},
@@ -136,7 +134,7 @@ var answers = []struct {
 		{InvalidReplicationFactor, Failed, "The replication factor is below 1 or above the number of brokers."},
 		{InvalidReplicaAssignment, Failed, "The assignment names unknown brokers, repeats one, or leaves a partition out."},
 		{InvalidConfig, Failed, "A setting is unknown, out of range, or not honoured by this version; the message names it."},
-		notController, badRequest,
+		notController, badRequest, tooMuch,
 	}},
 	{KeyDeleteTopics, []answer{
 		noTopic, noDecision, badName, notController, badRequest,
@@ -165,7 +163,7 @@ var answers = []struct {
 	{KeyAlterConfigs, []answer{
 		noTopic, noDecision, badName,
 		{InvalidConfig, Failed, "A setting is unknown, out of range, read-only, or not honoured by this version; the message names it."},
-		notController, badRequest,
+		notController, badRequest, tooMuch,
 		{BrokerIDNotRegistered, Failed, "No broker with this id has ever registered."},
 	}},
 	{KeyDescribeLogDirs, []answer{{KafkaStorageError, Failed, "The data directory has failed."}}},
@@ -174,12 +172,12 @@ var answers = []struct {
 		{InvalidPartitions, Failed, "The topic has as many partitions or more, or the number is too large."},
 		{InvalidReplicationFactor, Failed, "There are fewer brokers than the topic's replication factor."},
 		{InvalidReplicaAssignment, Failed, "The assignment names unknown brokers, repeats one, or has another length."},
-		notController, badRequest,
+		notController, badRequest, tooMuch,
 	}},
 	{KeyIncrementalAlterConfigs, []answer{
 		noTopic, noDecision, badName,
 		{InvalidConfig, Failed, "A setting is unknown, out of range, read-only, or not honoured by this version; the message names it."},
-		notController, badRequest,
+		notController, badRequest, tooMuch,
 		{BrokerIDNotRegistered, Failed, "No broker with this id has ever registered."},
 	}},
 	{KeyDescribeCluster, []answer{

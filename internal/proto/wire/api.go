@@ -15,9 +15,10 @@ type API struct {
 
 	// FrameCap is the largest frame in bytes, length prefix excluded. 0 stands for the caller's own limit of a Produce request.
 	FrameCap int
-	// MemoryFactor bounds the bytes that decoding allocates: MemoryFactor times the length of the body, plus [DecodeOverhead].
-	// Charge it to the budget before decoding. The measured worst case is a little below; honest requests take far less. For
-	// Produce it includes the answer that [ProduceResponse.Mirror] shapes.
+	// MemoryFactor says what a request takes while it is worked on: MemoryFactor times the length of its frame, the frame included,
+	// plus at most [DecodeOverhead]. Charge it to the budget before reading the frame. It is the measured worst case of what anyone
+	// can send; honest requests take far less. Produce alone is charged less than its worst case, because nearly all of an honest
+	// frame is records, which are not decoded: see [Produce.Memory].
 	MemoryFactor int
 
 	fields []field // of its request; none for Produce and Fetch, which have views
@@ -29,7 +30,7 @@ func (a *API) Flexible(version int16) bool { return version >= a.FlexibleFrom }
 const (
 	defaultFrameCap = 1 << 20
 
-	// DecodeOverhead is what decoding may allocate besides MemoryFactor times the length of the body, in bytes.
+	// DecodeOverhead is what a request may take besides MemoryFactor times the length of its frame, in bytes.
 	DecodeOverhead = 6 << 10
 
 	// ProduceFloor is the first version of Produce with record batches. Older ones are advertised, as Apache Kafka 4 does, because
@@ -62,14 +63,14 @@ const (
 
 // table is written once here and read-only afterwards. Versions are those a broker of Apache Kafka 4.3 advertises.
 var table = newTable([]API{
-	{Key: KeyProduce, Name: "Produce", Min: 0, Max: 13, MemoryFactor: 6},
+	{Key: KeyProduce, Name: "Produce", Min: 0, Max: 13, MemoryFactor: 2},
 	{Key: KeyFetch, Name: "Fetch", Min: 4, Max: 18, FrameCap: defaultFrameCap, MemoryFactor: 24},
 	{Key: KeyListOffsets, Name: "ListOffsets", Min: 1, Max: 11, MemoryFactor: 18, fields: []field{
 		i32, from(2, i8), list(str, list(i32, from(4, i32), i64)), from(10, i32)}},
 	{Key: KeyMetadata, Name: "Metadata", Min: 0, Max: 13, MemoryFactor: 26, fields: []field{
 		only(0, 0, list(str)), from(1, null(list(from(10, id128), only(1, 9, str), from(10, null(str))))),
 		from(4, i8), only(8, 10, i8), from(8, i8)}},
-	{Key: KeyApiVersions, Name: "ApiVersions", Min: 0, Max: 4, MemoryFactor: 2, fields: []field{
+	{Key: KeyApiVersions, Name: "ApiVersions", Min: 0, Max: 4, MemoryFactor: 3, fields: []field{
 		from(3, str), from(3, str)}},
 	{Key: KeyCreateTopics, Name: "CreateTopics", Min: 2, Max: 7, MemoryFactor: 10, fields: []field{
 		list(str, i32, i16, list(i32, values(i32)), list(str, null(str))), i32, i8}},
@@ -77,13 +78,13 @@ var table = newTable([]API{
 		only(0, 5, strs), from(6, list(null(str), id128)), i32}},
 	{Key: KeyDeleteRecords, Name: "DeleteRecords", Min: 0, Max: 2, MemoryFactor: 18, fields: []field{
 		list(str, list(i32, i64)), i32}},
-	{Key: KeyInitProducerID, Name: "InitProducerId", Min: 0, Max: 5, MemoryFactor: 2, fields: []field{
+	{Key: KeyInitProducerID, Name: "InitProducerId", Min: 0, Max: 5, MemoryFactor: 3, fields: []field{
 		null(str), i32, from(3, i64), from(3, i16)}},
 	{Key: KeyOffsetForLeaderEpoch, Name: "OffsetForLeaderEpoch", Min: 2, Max: 4, MemoryFactor: 18, fields: []field{
 		from(3, i32), list(str, list(i32, i32, i32))}},
 	{Key: KeyDescribeConfigs, Name: "DescribeConfigs", Min: 1, Max: 4, MemoryFactor: 18, fields: []field{
 		list(i8, str, null(strs)), i8, from(3, i8)}},
-	{Key: KeyAlterConfigs, Name: "AlterConfigs", Min: 0, Max: 2, MemoryFactor: 18, fields: []field{
+	{Key: KeyAlterConfigs, Name: "AlterConfigs", Min: 0, Max: 2, MemoryFactor: 19, fields: []field{
 		list(i8, str, list(str, null(str))), i8}},
 	{Key: KeyDescribeLogDirs, Name: "DescribeLogDirs", Min: 1, Max: 5, MemoryFactor: 18, fields: []field{
 		null(list(str, values(i32)))}},
@@ -93,7 +94,7 @@ var table = newTable([]API{
 		list(i8, str, list(str, i8, null(str))), i8}},
 	{Key: KeyDescribeCluster, Name: "DescribeCluster", Min: 0, Max: 2, MemoryFactor: 2, fields: []field{
 		i8, from(1, i8), from(2, i8)}},
-	{Key: KeyListConfigResources, Name: "ListConfigResources", Min: 0, Max: 1, MemoryFactor: 2, fields: []field{
+	{Key: KeyListConfigResources, Name: "ListConfigResources", Min: 0, Max: 1, MemoryFactor: 3, fields: []field{
 		from(1, values(i8))}},
 	{Key: KeyDescribeTopicPartitions, Name: "DescribeTopicPartitions", Min: 0, Max: 0, MemoryFactor: 14, fields: []field{
 		list(str), i32, maybe(str, i32)}},

@@ -167,3 +167,23 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// TestDecodeKeepsNothingOfTheFrame: frames are reused while a request may still be worked on.
+func TestDecodeKeepsNothingOfTheFrame(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, api *API, version int16) {
+		f := newFiller(uint64(version))
+		f.nulls = false
+		body := f.request(api.Key, version).AppendTo(nil)
+		req, err := Decode(api, version, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := req.AppendTo(nil)
+		for i := range body {
+			body[i] = 0xee
+		}
+		if !bytes.Equal(req.AppendTo(nil), before) {
+			t.Fatalf("version %d changed with its frame", version)
+		}
+	})
+}

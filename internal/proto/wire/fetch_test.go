@@ -9,6 +9,8 @@ import (
 	"unsafe"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"holdfast/internal/base/invariant"
 )
 
 // kmsg returns the request as kmsg has it.
@@ -274,6 +276,32 @@ func TestFetchResponseIsWhatKmsgWrites(t *testing.T) {
 				t.Fatalf("version %d: kmsg does not read it back: %v", version, err)
 			}
 		}
+	}
+}
+
+// TestFetchWriterHoldsItsCallerToTheCounts: a frame with wrong counts would make a client read records as partitions.
+func TestFetchWriterHoldsItsCallerToTheCounts(t *testing.T) {
+	for name, misuse := range map[string]func(w *FetchWriter){
+		"a topic too few":     func(w *FetchWriter) { w.End(nil) },
+		"a topic too many":    func(w *FetchWriter) { w.Topic(nil, [16]byte{}, 0); w.Topic(nil, [16]byte{}, 0) },
+		"a partition too few": func(w *FetchWriter) { w.Topic(nil, [16]byte{}, 1); w.End(nil) },
+		"a partition too many": func(w *FetchWriter) {
+			w.Topic(nil, [16]byte{}, 1)
+			w.Partition(FetchError(0, None), 0)
+			w.Partition(FetchError(1, None), 0)
+		},
+		"nothing to undo": func(w *FetchWriter) { w.Topic(nil, [16]byte{}, 1); w.Undo() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if _, ok := recover().(*invariant.Violation); !ok {
+					t.Fatal("it went through")
+				}
+			}()
+			var w FetchWriter
+			w.Begin(nil, 12, 0, None, 0, 1)
+			misuse(&w)
+		})
 	}
 }
 

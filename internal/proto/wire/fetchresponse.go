@@ -1,6 +1,10 @@
 package wire
 
-import "slices"
+import (
+	"slices"
+
+	"holdfast/internal/base/invariant"
+)
 
 // FetchWriter writes the answer to a Fetch request piece by piece, so that records go from the file straight into the frame:
 //
@@ -9,12 +13,14 @@ import "slices"
 //	records := w.Partition(header, n) // fill in all n bytes, or Undo
 //	frame := w.End(nil)
 //
-// The caller knows the numbers of topics and partitions beforehand and writes exactly as many. One value is used again and again.
+// The caller knows the numbers of topics and partitions beforehand and writes exactly as many: anything else is a broken invariant, since
+// it would make a frame that says one thing and holds another. One value is used again and again.
 type FetchWriter struct {
 	w       writer
 	version int16
+	topics  int // still to come
 	left    int // partitions of the topic that are still to come
-	undo    int // where the last partition began
+	undo    int // where the last partition began; -1 if there is none to undo
 }
 
 // FetchPartitionHeader is the answer for one partition but for its records.
@@ -53,7 +59,7 @@ func FetchError(index int32, code Code) FetchPartitionHeader {
 func (f *FetchWriter) Begin(dst []byte, version int16, throttleMs int32, code Code, sessionID int32, topics int) {
 	f.version = version
 	f.w = writer{buf: dst, flexible: version >= 12}
-	f.undo = len(dst)
+	f.topics, f.left, f.undo = topics, 0, -1
 	f.w.int32(throttleMs)
 	if version >= 7 {
 		f.w.int16(int16(code))
@@ -64,15 +70,22 @@ func (f *FetchWriter) Begin(dst []byte, version int16, throttleMs int32, code Co
 
 // Topic starts a topic of so many partitions: by name up to version 12, by id from version 13. It ends with the last of them.
 func (f *FetchWriter) Topic(name []byte, id [16]byte, partitions int) {
+	if f.topics == 0 || f.left != 0 {
+		invariant.Fail("Fetch response: a topic is begun with %d topics and %d partitions to come", f.topics, f.left)
+	}
+	f.topics--
 	f.w.topic(f.version >= 13, name, id)
 	f.w.size(partitions)
-	f.left = partitions
+	f.left, f.undo = partitions, -1
 	f.endTopic()
 }
 
 // Partition writes a partition and returns the place for its records, recordBytes long and of undefined content. The caller fills all of
 // it before the next call, which may move the frame, or calls Undo.
 func (f *FetchWriter) Partition(h FetchPartitionHeader, recordBytes int) []byte {
+	if f.left == 0 {
+		invariant.Fail("Fetch response: partition %d is one more than announced", h.Index)
+	}
 	w := &f.w
 	f.undo = len(w.buf)
 	w.int32(h.Index)
@@ -97,12 +110,19 @@ func (f *FetchWriter) Partition(h FetchPartitionHeader, recordBytes int) []byte 
 
 // Undo takes the last Partition back, so that another answer for it can be written. It must follow that Partition directly.
 func (f *FetchWriter) Undo() {
+	if f.undo < 0 {
+		invariant.Fail("Fetch response: there is no partition to undo")
+	}
 	f.w.buf = f.w.buf[:f.undo]
 	f.left++
+	f.undo = -1
 }
 
 // End ends the response and returns dst with the response behind it. The endpoints exist from version 16.
 func (f *FetchWriter) End(endpoints []NodeEndpoint) []byte {
+	if f.topics != 0 || f.left != 0 {
+		invariant.Fail("Fetch response: it ends with %d topics and %d partitions to come", f.topics, f.left)
+	}
 	if f.version >= 16 {
 		f.w.endpointsTag(endpoints)
 	} else {

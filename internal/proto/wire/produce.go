@@ -1,6 +1,9 @@
 package wire
 
-import "fmt"
+import (
+	"fmt"
+	"unsafe"
+)
 
 // Produce is a view of a Produce request. Name, Records and TransactionalID alias the body it was parsed from. One value is parsed
 // again and again and then allocates nothing; it is not safe for concurrent use.
@@ -86,6 +89,16 @@ func (p *Produce) Parse(version int16, body []byte) error {
 		first += m
 	}
 	return nil
+}
+
+// Memory returns how many bytes the view and the answer that mirrors it hold besides the frame. An honest request of a few large batches
+// holds next to nothing; one of very many tiny batches up to five times its frame.
+func (p *Produce) Memory() int {
+	const (
+		topic     = int(unsafe.Sizeof(ProduceTopic{}) + unsafe.Sizeof(ProduceTopicResult{}))
+		partition = int(unsafe.Sizeof(ProducePartition{}) + unsafe.Sizeof(ProducePartitionResult{}))
+	)
+	return cap(p.Topics)*topic + cap(p.partitions)*partition
 }
 
 // produceSizes are the fewest bytes a topic and a partition take.
