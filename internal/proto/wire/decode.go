@@ -1,13 +1,14 @@
 package wire
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // ErrPanic says that decoding panicked: a bug of ours or of a library. The caller counts it; the count must stay 0.
-var ErrPanic = fmt.Errorf("decoding panicked")
+var ErrPanic = errors.New("decoding panicked")
 
 // Decode reads the body of a request of any API but Produce and Fetch, which have views. It allocates no more than the API's
 // MemoryFactor says. The request does not alias body. As in Apache Kafka, bytes behind the request and unknown tagged fields are ignored.
