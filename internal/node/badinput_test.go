@@ -257,7 +257,7 @@ func TestBatchThatIsNotOne(t *testing.T) {
 func TestDecompressionBomb(t *testing.T) {
 	n := start(t, t.TempDir(), "log.record.validation=full", "record.decompressed.max.bytes=1048576")
 	good := newBystander(t, n)
-	b := record.NewBuilder(record.BuilderOptions{Codec: record.Zstd})
+	b := record.NewBuilder(record.BuilderOptions{Codec: record.Zstd, MaxBytes: 128 << 20})
 	if err := b.Append(time.Now().UnixMilli(), nil, make([]byte, 64<<20)); err != nil {
 		t.Fatal(err)
 	}

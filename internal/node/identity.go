@@ -11,8 +11,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/magiconair/properties"
-
+	"holdfast/internal/base/config"
 	"holdfast/internal/storage/vfs"
 )
 
@@ -88,28 +87,32 @@ func randomID() (id [16]byte) {
 }
 
 func parseMeta(raw []byte) (identity, error) {
-	p, err := properties.Load(raw, properties.UTF8)
+	entries, err := config.ParseProperties(metaFile, bytes.NewReader(raw))
 	if err != nil {
 		return identity{}, err
 	}
-	version, err := strconv.Atoi(p.GetString("version", ""))
+	p := map[string]string{}
+	for _, e := range entries {
+		p[e.Key] = e.Value
+	}
+	version, err := strconv.Atoi(p["version"])
 	if err != nil {
 		return identity{}, errors.New("it has no version")
 	}
 	if version > metaVersion {
 		return identity{}, fmt.Errorf("its version is %d, and this program knows up to %d: the folder was used by a newer one. Start that program", version, metaVersion)
 	}
-	node, err := strconv.ParseInt(p.GetString("node.id", ""), 10, 32)
+	node, err := strconv.ParseInt(p["node.id"], 10, 32)
 	if err != nil || node < 0 {
-		return identity{}, fmt.Errorf("node.id=%q is not a node's number", p.GetString("node.id", ""))
+		return identity{}, fmt.Errorf("node.id=%q is not a node's number", p["node.id"])
 	}
-	id := identity{ClusterID: p.GetString("cluster.id", ""), NodeID: int32(node)}
+	id := identity{ClusterID: p["cluster.id"], NodeID: int32(node)}
 	if id.ClusterID == "" {
 		return identity{}, errors.New("it has no cluster.id")
 	}
-	directory, err := base64.RawURLEncoding.DecodeString(p.GetString("directory.id", ""))
+	directory, err := base64.RawURLEncoding.DecodeString(p["directory.id"])
 	if err != nil || len(directory) != len(id.DirectoryID) {
-		return identity{}, fmt.Errorf("directory.id=%q is not an id", p.GetString("directory.id", ""))
+		return identity{}, fmt.Errorf("directory.id=%q is not an id", p["directory.id"])
 	}
 	copy(id.DirectoryID[:], directory)
 	return id, nil

@@ -146,7 +146,7 @@ func TestAdminOverOneNode(t *testing.T) {
 	if _, err := adm.DeleteTopics(t.Context(), "a"); err != nil {
 		t.Fatal(err)
 	}
-	topics, err = adm.ListTopics(t.Context())
+	topics, err = kadm.NewClient(client(t, n)).ListTopics(t.Context()) // the first client may answer from what it knew
 	if err != nil || topics.Has("a") {
 		t.Errorf("topic a is still listed after its deletion (err %v)", err)
 	}
