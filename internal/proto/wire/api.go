@@ -66,38 +66,54 @@ var table = newTable([]API{
 	{Key: KeyProduce, Name: "Produce", Min: 0, Max: 13, MemoryFactor: 2},
 	{Key: KeyFetch, Name: "Fetch", Min: 4, Max: 18, FrameCap: defaultFrameCap, MemoryFactor: 24},
 	{Key: KeyListOffsets, Name: "ListOffsets", Min: 1, Max: 11, MemoryFactor: 18, fields: []field{
-		i32, from(2, i8), list(str, list(i32, from(4, i32), i64)), from(10, i32)}},
+		i32, from(2, i8), list(str, list(i32, from(4, i32), i64)), from(10, i32),
+	}},
 	{Key: KeyMetadata, Name: "Metadata", Min: 0, Max: 13, MemoryFactor: 26, fields: []field{
 		only(0, 0, list(str)), from(1, null(list(from(10, id128), only(1, 9, str), from(10, null(str))))),
-		from(4, i8), only(8, 10, i8), from(8, i8)}},
+		from(4, i8), only(8, 10, i8), from(8, i8),
+	}},
 	{Key: KeyApiVersions, Name: "ApiVersions", Min: 0, Max: 4, MemoryFactor: 3, fields: []field{
-		from(3, str), from(3, str)}},
+		from(3, str), from(3, str),
+	}},
 	{Key: KeyCreateTopics, Name: "CreateTopics", Min: 2, Max: 7, MemoryFactor: 10, fields: []field{
-		list(str, i32, i16, list(i32, values(i32)), list(str, null(str))), i32, i8}},
+		list(str, i32, i16, list(i32, values(i32)), list(str, null(str))), i32, i8,
+	}},
 	{Key: KeyDeleteTopics, Name: "DeleteTopics", Min: 1, Max: 6, MemoryFactor: 18, fields: []field{
-		only(0, 5, strs), from(6, list(null(str), id128)), i32}},
+		only(0, 5, strs), from(6, list(null(str), id128)), i32,
+	}},
 	{Key: KeyDeleteRecords, Name: "DeleteRecords", Min: 0, Max: 2, MemoryFactor: 18, fields: []field{
-		list(str, list(i32, i64)), i32}},
+		list(str, list(i32, i64)), i32,
+	}},
 	{Key: KeyInitProducerID, Name: "InitProducerId", Min: 0, Max: 5, MemoryFactor: 3, fields: []field{
-		null(str), i32, from(3, i64), from(3, i16)}},
+		null(str), i32, from(3, i64), from(3, i16),
+	}},
 	{Key: KeyOffsetForLeaderEpoch, Name: "OffsetForLeaderEpoch", Min: 2, Max: 4, MemoryFactor: 18, fields: []field{
-		from(3, i32), list(str, list(i32, i32, i32))}},
+		from(3, i32), list(str, list(i32, i32, i32)),
+	}},
 	{Key: KeyDescribeConfigs, Name: "DescribeConfigs", Min: 1, Max: 4, MemoryFactor: 18, fields: []field{
-		list(i8, str, null(strs)), i8, from(3, i8)}},
+		list(i8, str, null(strs)), i8, from(3, i8),
+	}},
 	{Key: KeyAlterConfigs, Name: "AlterConfigs", Min: 0, Max: 2, MemoryFactor: 19, fields: []field{
-		list(i8, str, list(str, null(str))), i8}},
+		list(i8, str, list(str, null(str))), i8,
+	}},
 	{Key: KeyDescribeLogDirs, Name: "DescribeLogDirs", Min: 1, Max: 5, MemoryFactor: 18, fields: []field{
-		null(list(str, values(i32)))}},
+		null(list(str, values(i32))),
+	}},
 	{Key: KeyCreatePartitions, Name: "CreatePartitions", Min: 0, Max: 3, MemoryFactor: 18, fields: []field{
-		list(str, i32, null(list(values(i32)))), i32, i8}},
+		list(str, i32, null(list(values(i32)))), i32, i8,
+	}},
 	{Key: KeyIncrementalAlterConfigs, Name: "IncrementalAlterConfigs", Min: 0, Max: 1, MemoryFactor: 18, fields: []field{
-		list(i8, str, list(str, i8, null(str))), i8}},
+		list(i8, str, list(str, i8, null(str))), i8,
+	}},
 	{Key: KeyDescribeCluster, Name: "DescribeCluster", Min: 0, Max: 2, MemoryFactor: 2, fields: []field{
-		i8, from(1, i8), from(2, i8)}},
+		i8, from(1, i8), from(2, i8),
+	}},
 	{Key: KeyListConfigResources, Name: "ListConfigResources", Min: 0, Max: 1, MemoryFactor: 3, fields: []field{
-		from(1, values(i8))}},
+		from(1, values(i8)),
+	}},
 	{Key: KeyDescribeTopicPartitions, Name: "DescribeTopicPartitions", Min: 0, Max: 0, MemoryFactor: 14, fields: []field{
-		list(str), i32, maybe(str, i32)}},
+		list(str), i32, maybe(str, i32),
+	}},
 })
 
 // newTable fills in what follows from the rows: default caps, and the first flexible version from kmsg.

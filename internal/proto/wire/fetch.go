@@ -87,7 +87,7 @@ func (f *Fetch) Parse(version int16, body []byte) error {
 			Topics: f.Topics[:0], partitions: f.partitions[:0],
 			Forgotten: f.Forgotten[:0], forgotten: f.forgotten[:0],
 		}
-		return fmt.Errorf("Fetch version %d: %w", version, r.err)
+		return fmt.Errorf("body of Fetch version %d: %w", version, r.err)
 	}
 	return nil
 }

@@ -53,10 +53,14 @@ func TestHeaderBadInput(t *testing.T) {
 		{"negative version", "\x00\x03\xff\xff\x00\x00\x00\x09\x00\x00", ErrUnsupportedVersion, Header{Key: 3, Version: -1, Correlation: 9}},
 		{"ApiVersions too new", "\x00\x12\x00\x63\x00\x00\x00\x09nonsense", ErrUnsupportedVersion, Header{Key: 18, Version: 99, Correlation: 9}},
 		{"client id beyond the frame", "\x00\x03\x00\x00\x00\x00\x00\x09\x00\x05abcd", ErrCount, Header{Key: 3, Correlation: 9}},
-		{"tagged field beyond the frame", "\x00\x03\x00\x0c\x00\x00\x00\x09\x00\x00\x01\x00\x05abcd", ErrCount,
-			Header{Key: 3, Version: 12, Correlation: 9}},
-		{"four billion tagged fields", "\x00\x03\x00\x0c\x00\x00\x00\x09\x00\x00\xff\xff\xff\xff\x0fabcd", ErrCount,
-			Header{Key: 3, Version: 12, Correlation: 9}},
+		{
+			"tagged field beyond the frame", "\x00\x03\x00\x0c\x00\x00\x00\x09\x00\x00\x01\x00\x05abcd", ErrCount,
+			Header{Key: 3, Version: 12, Correlation: 9},
+		},
+		{
+			"four billion tagged fields", "\x00\x03\x00\x0c\x00\x00\x00\x09\x00\x00\xff\xff\xff\xff\x0fabcd", ErrCount,
+			Header{Key: 3, Version: 12, Correlation: 9},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h, body, err := ParseHeader([]byte(c.frame))

@@ -80,7 +80,7 @@ func (p *Produce) Parse(version int16, body []byte) error {
 	p.Topics, p.partitions = topics, partitions
 	if r.err != nil {
 		p.Topics, p.partitions, p.TransactionalID = topics[:0], partitions[:0], nil
-		return fmt.Errorf("Produce version %d: %w", version, r.err)
+		return fmt.Errorf("body of Produce version %d: %w", version, r.err)
 	}
 	// The array of partitions may have moved while it grew.
 	for i, first := 0, 0; i < n; i++ {
