@@ -5,6 +5,7 @@
 //	floors  who may import whom: the table of floors, and which third-party module may stand on which floor
 //	pure    what internal/core may not touch: goroutines, clocks, chance, files, the network, the order of a map
 //	shape   sizes of files and functions, a door (doc.go) for every package, no init, no catch-all package, no sleeping test
+//	apis    every API that is advertised is served
 //	docs    tests named in the guarantees exist, links between the documents resolve
 //
 // A rule is a function from Sources to findings, and knows nothing of testing: rules are tested on small bad

@@ -58,7 +58,7 @@ var foreign = map[string][]string{
 	"github.com/prometheus":                                   {"internal/base/metrics", "internal/host", "internal/server", "internal/node", "internal/cli", "internal/verify"},
 	"github.com/klauspost/compress":                           {"internal/proto/record", "internal/cli"},
 	"github.com/pierrec/lz4":                                  {"internal/proto/record"},
-	"github.com/magiconair/properties":                        {"internal/base/config", "internal/node", "internal/cli"},
+	"github.com/magiconair/properties":                        {"internal/base/config", "internal/cli"},
 	"github.com/google/go-cmp":                                {},
 	"github.com/cockroachdb/datadriven":                       {},
 	"pgregory.net/rapid":                                      {},

@@ -62,6 +62,11 @@ func TestShape(t *testing.T) {
 	report(t, Shape(s), nil)
 }
 
+func TestAdvertisedAPIsAreServed(t *testing.T) {
+	s, _ := load(t)
+	report(t, Handlers(s), nil)
+}
+
 func TestPromisesHaveTests(t *testing.T) {
 	s, root := load(t)
 	findings, err := Promises(s, root)

@@ -137,6 +137,14 @@ func TestShapeRefuses(t *testing.T) {
 	})
 }
 
+func TestHandlersRefuse(t *testing.T) {
+	s := sources(t, "internal/proto/wire/api.go", "package wire\nvar table = []API{\n{Key: KeyMetadata},\n{Key: KeyGone},\n}\n")
+	if err := s.add("internal/server/handler/a.go", []byte("package handler\nvar a = kmsg.Metadata\n")); err != nil {
+		t.Fatal(err)
+	}
+	want(t, Handlers(s), "api.go:4: Gone is advertised")
+}
+
 func TestDocsRefuse(t *testing.T) {
 	root := t.TempDir()
 	write := func(name, text string) {

@@ -170,7 +170,9 @@ func (b *Broker) CreateTopic(t *testing.T, topic string, partitions int32, confi
 	for k, v := range configs {
 		values[k] = &v
 	}
-	if _, err := kadm.NewClient(b.Client(t)).CreateTopic(t.Context(), partitions, 1, values, topic); err != nil {
+	ctx, cancel := context.WithTimeout(t.Context(), toolLimit)
+	defer cancel()
+	if _, err := kadm.NewClient(b.Client(t)).CreateTopic(ctx, partitions, 1, values, topic); err != nil {
 		t.Fatalf("create topic %s: %v", topic, err)
 	}
 }

@@ -26,13 +26,15 @@ func fillPartition(t *testing.T, b *Broker) {
 	t.Helper()
 	b.CreateTopic(t, dumped, 1, map[string]string{"segment.bytes": "1048576", "index.interval.bytes": "4096"})
 	c := b.Client(t, kgo.ProducerBatchCompression(kgo.NoCompression()))
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
 	for i := range dumpedCount {
 		r := &kgo.Record{
 			Topic: dumped, Key: fmt.Appendf(nil, "key-%d", i), Value: bytes.Repeat([]byte{'a' + byte(i%26)}, 40_000),
 			Timestamp: time.UnixMilli(time.Now().UnixMilli() + int64(i)), Headers: []kgo.RecordHeader{{Key: "h", Value: []byte("x")}},
 		}
-		if err := c.ProduceSync(t.Context(), r).FirstErr(); err != nil {
-			t.Fatal(err)
+		if err := c.ProduceSync(ctx, r).FirstErr(); err != nil {
+			t.Fatalf("record %d: %v", i, err)
 		}
 	}
 }
