@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 
 	"holdfast/internal/storage/vfs"
 )
@@ -175,35 +176,28 @@ func (j *Journal) Size() (n int64) {
 
 // roll makes a segment with room for need bytes of blocks the active one.
 func (j *Journal) roll(need int64) error {
-	next, name, err := j.takeSpare(pageSize + need)
+	at, f, err := j.openSpare(pageSize + need)
 	if err != nil {
 		return err
 	}
-	if err := j.activate(next, name); err != nil {
-		return errors.Join(err, next.file.Close())
+	if err := j.activate(at, f); err != nil {
+		return errors.Join(err, f.Close())
 	}
 	return nil
 }
 
-type readySpare struct {
-	spare
-	file vfs.File
-}
-
-// takeSpare opens a spare of at least size bytes, and makes one if there is none.
-func (j *Journal) takeSpare(size int64) (readySpare, int, error) {
-	at := j.findSpare(size)
-	if at < 0 {
+// openSpare opens a spare of at least size bytes, and makes one if there is none.
+func (j *Journal) openSpare(size int64) (at int, f vfs.File, err error) {
+	if at = j.findSpare(size); at < 0 {
 		if err := j.addSpare(max(size, j.segmentBytes)); err != nil {
-			return readySpare{}, 0, err
+			return 0, nil, err
 		}
 		at = len(j.spares) - 1
 	}
-	f, err := j.fs.Open(j.spares[at].name)
-	if err != nil {
-		return readySpare{}, 0, j.notReady(err)
+	if f, err = j.fs.Open(j.spares[at].name); err != nil {
+		return 0, nil, j.notReady(err)
 	}
-	return readySpare{j.spares[at], f}, at, nil
+	return at, f, nil
 }
 
 func (j *Journal) findSpare(size int64) int {
@@ -215,22 +209,22 @@ func (j *Journal) findSpare(size int64) int {
 	return -1
 }
 
-// activate turns an open spare into the last segment. Everything before it is synced first, so a segment with a
-// successor has no torn end.
-func (j *Journal) activate(s readySpare, at int) error {
+// activate turns spare number at, open as f, into the last segment. Everything before it is synced first, so a segment
+// with a successor has no torn end.
+func (j *Journal) activate(at int, f vfs.File) error {
 	if j.file != nil {
 		if err := j.syncFile(); err != nil {
 			return err
 		}
 	}
-	seg := segment{first: j.next, size: s.size}
-	if _, err := s.file.WriteAt(header{j.id, seg.first, seg.size}.encode(), 0); err != nil {
+	seg := segment{first: j.next, size: j.spares[at].size}
+	if _, err := f.WriteAt(header{j.id, seg.first, seg.size}.encode(), 0); err != nil {
 		return j.fail("write header", err)
 	}
-	if err := s.file.Sync(); err != nil {
+	if err := f.Sync(); err != nil {
 		return j.fail("sync header", err)
 	}
-	if err := j.fs.Rename(s.name, seg.name(j.dir)); err != nil {
+	if err := j.fs.Rename(j.spares[at].name, seg.name(j.dir)); err != nil {
 		return j.fail("rename", err)
 	}
 	if err := j.fs.SyncDir(j.dir); err != nil {
@@ -241,9 +235,9 @@ func (j *Journal) activate(s readySpare, at int) error {
 			return j.fail("close", err)
 		}
 	}
-	j.spares = append(j.spares[:at], j.spares[at+1:]...)
+	j.spares = slices.Delete(j.spares, at, at+1)
 	j.segments = append(j.segments, seg)
-	j.file, j.pos = s.file, pageSize
+	j.file, j.pos = f, pageSize
 	return nil
 }
 

@@ -22,6 +22,7 @@ type Mem struct {
 	own      *token     // inodes with this token belong to this Mem alone
 	inodes   map[inodeID]*inode
 	last     inodeID
+	sweepAt  int      // inodes above which it is worth looking for dead ones
 	names    []nameOp // changes of names that are not durable yet, oldest first
 	handles  map[inodeID]int
 	locks    map[string]bool

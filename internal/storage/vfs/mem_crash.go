@@ -35,7 +35,6 @@ func (m *Mem) Clone() *Mem {
 	defer m.mu.Unlock()
 	m.own = new(token) // neither may change in place what both have now
 	m.names = slices.Clip(m.names)
-	m.sweep()
 	return &Mem{
 		own: new(token), inodes: maps.Clone(m.inodes), last: m.last, names: m.names,
 		handles: map[inodeID]int{}, locks: map[string]bool{}, ops: m.ops, clock: m.clock, capacity: m.capacity,
@@ -219,7 +218,10 @@ func (m *Mem) settleNames(which func(nameOp) bool) {
 		}
 	}
 	m.names = rest
-	m.sweep()
+	if len(m.inodes) > m.sweepAt {
+		m.sweep()
+		m.sweepAt = 2*len(m.inodes) + 100 // so that its cost per operation stays constant
+	}
 }
 
 func (op nameOp) touches(dir inodeID) bool {

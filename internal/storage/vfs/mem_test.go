@@ -253,14 +253,17 @@ func TestCapacity(t *testing.T) {
 
 func TestRemovedFilesAreForgotten(t *testing.T) {
 	m := NewMem()
-	for range 100 {
+	for range 1000 {
 		write(t, m, "f", "x", true)
 		must(t, m.SyncDir("/"))
 		must(t, m.Remove("f"))
 		must(t, m.SyncDir("/"))
 	}
-	if n := len(m.inodes); n != 1 {
+	if n := len(m.inodes); n > 200 {
 		t.Errorf("%d inodes kept", n)
+	}
+	if n := len(m.CrashClone(LoseAll, 0).inodes); n != 1 {
+		t.Errorf("%d inodes after a crash, want the root", n)
 	}
 }
 
@@ -280,6 +283,17 @@ func testLock(t *testing.T, fsys FS, name string, pid int) {
 	l, err = fsys.Lock(name)
 	must(t, err)
 	must(t, l.Close())
+}
+
+func BenchmarkManyFolders(b *testing.B) {
+	m := NewMem()
+	for i := 0; b.Loop(); i++ {
+		dir := fmt.Sprintf("topic-%d", i)
+		must(b, m.MkdirAll(dir))
+		write(b, m, dir+"/log", "x", true)
+		must(b, m.SyncDir(dir))
+		must(b, m.SyncDir("/"))
+	}
 }
 
 func BenchmarkCrashImage(b *testing.B) {
