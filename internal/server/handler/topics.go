@@ -7,6 +7,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"holdfast/internal/host/quorum"
 	"holdfast/internal/proto/wire"
 )
 
@@ -34,7 +35,7 @@ func decide[R kmsg.Response](ctx context.Context, h *Handler, request kmsg.Reque
 	switch {
 	case err == nil:
 		return reply.(R), wire.None
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, quorum.ErrUnknown) || errors.Is(err, context.DeadlineExceeded):
 		return r, wire.RequestTimedOut
 	default:
 		h.options.Log.Warn("the metadata quorum did not take a request", "err", err)
