@@ -98,6 +98,7 @@ and tools in one binary. Every Kafka client works against it unchanged.
 		newEventsCommand(a),
 		newBenchCommand(a),
 		newDoctorCommand(a),
+		newDumpCommand(a),
 		newVersionCommand(a),
 		newCompletionCommand(),
 	)

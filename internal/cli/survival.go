@@ -110,14 +110,11 @@ func surviveAlways(t topicState, minISR int) string {
 	} else {
 		fmt.Fprintf(&b, "acks=all is answered once %d replicas hold the record: losing any %d of them loses nothing", minISR, minISR-1)
 	}
-	switch t.Durability {
-	case durabilitySynced:
-		b.WriteString("; each has synced it to disk, so a power cut of all brokers loses nothing")
-	case durabilityCached:
-		b.WriteString("; it may be in memory only, so a power cut of all of them may lose it")
-	case durabilityUnknown:
-		b.WriteString("; whether it is synced to disk by then, the cluster does not say")
-	}
+	b.WriteString(map[durability]string{
+		durabilitySynced:  "; it is synced to disk by then, so a power cut of all brokers loses nothing",
+		durabilityCached:  "; it may be in memory only by then, so a power cut of all brokers may lose it",
+		durabilityUnknown: "; whether it is synced to disk by then, the cluster does not say",
+	}[t.Durability])
 	return b.String()
 }
 

@@ -41,22 +41,22 @@ func TestSurvival(t *testing.T) {
 now: may lose any 1 of 3 brokers - loses nothing, stops nothing
 now: any 2 - loses nothing; writes wait until one is back
 now: any 3 - reads stop too; records are lost only if all 3 disks are gone
-guaranteed: acks=all is answered once 2 replicas hold the record: losing any 1 of them loses nothing; each has synced it to disk, so a power cut of all brokers loses nothing`},
+guaranteed: acks=all is answered once 2 replicas hold the record: losing any 1 of them loses nothing; it is synced to disk by then, so a power cut of all brokers loses nothing`},
 		{"one lags", "1|1,2,3|1,2,3 2|2,3,1|2,3", 2, durabilitySynced, false, `
 now: may lose no broker without stopping something
 now: any 1 - loses nothing; writes wait until it is back
 now: any 2 - reads stop too; records are lost only if all 2 disks are gone
-guaranteed: acks=all is answered once 2 replicas hold the record: losing any 1 of them loses nothing; each has synced it to disk, so a power cut of all brokers loses nothing
+guaranteed: acks=all is answered once 2 replicas hold the record: losing any 1 of them loses nothing; it is synced to disk by then, so a power cut of all brokers loses nothing
 trouble: 1 of 2 partitions with a replica out of sync`},
 		{"below the minimum", "1|1,2,3|1", 2, durabilityCached, false, `
 now: acks=all is refused until enough replicas are in sync again; reads go on
 now: any 1 - reads and writes of its partitions stop until it is back; if its disk is gone, so are the records
-guaranteed: acks=all is answered once 2 replicas hold the record: losing any 1 of them loses nothing; it may be in memory only, so a power cut of all of them may lose it
+guaranteed: acks=all is answered once 2 replicas hold the record: losing any 1 of them loses nothing; it may be in memory only by then, so a power cut of all brokers may lose it
 trouble: 1 of 1 partition below min.insync.replicas: acks=all is refused`},
 		{"single broker", "1|1|1", 1, durabilitySynced, false, `
 now: may lose no broker without stopping something
 now: any 1 - reads and writes of its partitions stop until it is back; if its disk is gone, so are the records
-guaranteed: acks=all may be answered with one replica holding the record: losing that disk may lose it; each has synced it to disk, so a power cut of all brokers loses nothing`},
+guaranteed: acks=all may be answered with one replica holding the record: losing that disk may lose it; it is synced to disk by then, so a power cut of all brokers loses nothing`},
 		{"minimum above the replicas", "1|1|1", 2, durabilityUnknown, false, `
 now: may lose no broker without stopping something
 now: any 1 - reads and writes of its partitions stop until it is back; if its disk is gone, so are the records
@@ -65,7 +65,7 @@ guaranteed: acks=all may be answered with one replica holding the record: losing
 now: may lose any 3 of 5 brokers - loses nothing, stops nothing
 now: any 4 - loses nothing; writes wait until one is back
 now: any 5 - reads stop too; records are lost only if all 5 disks are gone
-guaranteed: acks=all is answered once 2 replicas hold the record: losing any 1 of them loses nothing; each has synced it to disk, so a power cut of all brokers loses nothing`},
+guaranteed: acks=all is answered once 2 replicas hold the record: losing any 1 of them loses nothing; it is synced to disk by then, so a power cut of all brokers loses nothing`},
 		{"offline", "-|1,2|", 1, durabilitySynced, true, `
 now: a partition is offline: its records wait for a replica that was in sync to return
 guaranteed: nothing: unclean elections are on, so a replica that was not in sync may lead and cut committed records off

@@ -31,8 +31,8 @@ func TestEveryHelp(t *testing.T) {
 		if cmd.Short == "" || !strings.Contains(r.out, "Examples:") || !strings.Contains(cmd.Example, path) {
 			t.Errorf("%s: no summary or no example with its name:\n%s", path, r.out)
 		}
-		if cmd.HasSubCommands() {
-			continue
+		if cmd.HasSubCommands() || cmd.Name() == "serve" {
+			continue // serve is the cluster
 		}
 		places := 0
 		for _, place := range []string{anyCluster, holdfastOnly, noCluster} {
@@ -150,6 +150,9 @@ var walk = []struct {
 	{line: "completion bash", code: exitDone},
 	{line: "completion tcsh", code: exitUsage},
 	{line: "dump {dir}/nothing", code: exitUsage},
+	{line: "dump {dir}/orders-0", json: true},
+	{line: "dump {dir}/bad.properties", code: exitUsage},
+	{line: "dump {dir}/orders-0 -n -1", code: exitUsage},
 }
 
 func TestWalk(t *testing.T) {
@@ -164,6 +167,9 @@ func TestWalk(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := os.CopyFS(filepath.Join(dir, "orders-0"), os.DirFS(partitionFolder(t))); err != nil {
+		t.Fatal(err)
 	}
 	holdfast(t, b, "1\n2\n3\n", "produce", "orders").want(t, exitDone)
 	holdfast(t, b, `{"time":"2026-01-01T00:00:00Z","kind":"node_stopped","severity":"info","node":1,"fields":{"millis":7},"sentence":"x"}`+"\n",
