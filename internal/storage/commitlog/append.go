@@ -27,6 +27,7 @@ func (l *Log) Append(batches []byte, now time.Time) error {
 	if err := l.checkAppend(batches); err != nil {
 		return err
 	}
+	l.nowMs = now.UnixMilli()
 	before := l.End()
 	for rest := batches; len(rest) > 0; {
 		p, err := l.fit(rest, now)
@@ -203,9 +204,13 @@ func learnProducer(state *producer.State, b record.Batch, nowMs int64) (done pro
 	}, nowMs)
 }
 
-// begin makes a segment file and appends to it from now on.
+// begin makes a segment file and appends to it from now on. Every segment but the first has a snapshot at its base.
 func (l *Log) begin(base, nowMs int64) error {
-	if len(l.segments()) == 0 {
+	if len(l.segments()) > 0 {
+		if err := l.writeSnapshot(base); err != nil {
+			return err
+		}
+	} else {
 		if err := l.fs.MkdirAll(l.dir); err != nil {
 			return err
 		}
@@ -233,13 +238,10 @@ func (l *Log) begin(base, nowMs int64) error {
 	return nil
 }
 
-// seal ends the active segment: its indexes and a snapshot of the producers go to disk, to be synced with the next
-// sync, so before any later byte counts as synced.
+// seal ends the active segment: its indexes go to disk, to be synced with the next sync, so before any later byte counts
+// as synced. Another begins with the next append.
 func (l *Log) seal(s *segment) error {
 	if err := l.writeIndexes(s, true); err != nil {
-		return err
-	}
-	if err := l.writeSnapshot(); err != nil {
 		return err
 	}
 	f, err := s.log.acquire()

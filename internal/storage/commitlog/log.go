@@ -70,17 +70,20 @@ type Log struct {
 	epochs  epochs
 
 	// The appender's own: under the partition's lock.
-	active     *segment // the last segment, nil where the next append makes one
-	producers  producer.State
-	snapshots  []int64 // offsets of snapshot files, ascending
-	synced     int64
-	dirty      []*file // have unsynced bytes
-	syncing    []*file // handed out by Unsynced
-	syncGen    uint64
-	newNames   bool // the folder has unsynced names
-	namesTaken bool // so it was said by Unsynced
-	pending    []pendingDelete
-	failed     error // an append could not be undone: no more of them
+	active      *segment // the last segment, nil where the next append makes one
+	producers   producer.State
+	snapshots   []int64 // offsets of snapshot files, ascending
+	synced      int64
+	durable     int64   // newest snapshot that a crash cannot take away, -1: none known
+	snapSyncing int64   // the newest when Unsynced was called
+	dirty       []*file // have unsynced bytes
+	syncing     []*file // handed out by Unsynced
+	syncGen     uint64
+	newNames    bool  // the folder has unsynced names
+	namesTaken  bool  // so it was said by Unsynced
+	nowMs       int64 // of the last append: replayed producers count as seen then
+	pending     []pendingDelete
+	failed      error // an append could not be undone: no more of them
 
 	newDir atomic.Bool // the folder itself is an unsynced name
 }

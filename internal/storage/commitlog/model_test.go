@@ -148,7 +148,7 @@ func (x *machine) settle() {
 func (x *machine) truncate() {
 	offset := x.m.start + rapid.Int64Range(0, x.m.end()-x.m.start).Draw(x.t, "to")
 	x.m.truncate(offset)
-	x.point = min(x.point, x.m.end()) // the host writes it down before
+	x.point, x.start = min(x.point, x.m.end()), min(x.start, x.m.start) // the host writes them down before
 	x.must(x.l.TruncateTo(offset))
 	x.settle()
 	x.epoch++
@@ -363,7 +363,7 @@ func checkCrashed(fs *vfs.Mem, point, start int64, m *model) error {
 		return fmt.Errorf("damage %+v", r.Damaged)
 	}
 	// A segment that was never synced may be gone while a later one is not: nobody was promised either.
-	hole := l.Start() > m.start && l.Start() > point
+	hole := len(l.segments()) > 0 && l.segments()[0].base > point
 	if l.Start() > m.start && !hole || l.Start() > l.End() {
 		return fmt.Errorf("log from %d to %d, start was %d", l.Start(), l.End(), m.start)
 	}

@@ -44,6 +44,7 @@ func Open(o Options) (*Log, Recovery, error) {
 		l.files = NewFiles(o.FS, 16)
 	}
 	l.SetConfig(o.Config)
+	l.nowMs = o.Now.UnixMilli()
 	r := &opening{l: l, point: max(o.RecoveryPoint, 0), now: o.Now}
 	if err := r.run(max(o.LogStart, 0)); err != nil {
 		l.Discard()
@@ -77,7 +78,10 @@ func (r *opening) run(logStart int64) error {
 		if r.point > logStart {
 			r.Lost = &Damage{From: logStart, To: r.point, Segment: logStart, Reason: "the folder has no segments"}
 		}
-		l.synced = logStart
+		l.synced, l.durable = logStart, -1
+		if err := l.dropSnapshots(func(int64) bool { return true }); err != nil {
+			return err
+		}
 		return r.dropOrphans()
 	}
 	segs, err := r.segments()

@@ -337,7 +337,7 @@ func (r *opening) settle(logStart int64) error {
 	}
 	l.epochs.cutEnd(l.End() + 1)
 	l.epochs.cutStart(l.Start())
-	trusted := min(r.point, l.End())
+	trusted := max(min(r.point, l.End()), segs[0].base) // what is below the first segment is known from snapshots only
 	if err := l.dropSnapshots(func(at int64) bool { return at > trusted }); err != nil {
 		return err
 	}
@@ -360,6 +360,15 @@ func (r *opening) settle(logStart int64) error {
 		r.Rebuilt = append(r.Rebuilt, fmt.Sprintf("%d producer snapshots", n))
 	}
 	r.ReplayedBytes += read
+	if l.durable = -1; l.End() > r.point { // written by a process that may not have synced them
+		for _, at := range l.snapshots {
+			h := l.files.file(l.name(at, snapshotSuffix))
+			h.once = true
+			l.soil(h)
+		}
+	} else if n := len(l.snapshots); n > 0 {
+		l.durable = l.snapshots[n-1]
+	}
 	l.ExpireProducers(r.now)
 	if logStart <= l.End() {
 		return nil

@@ -126,7 +126,7 @@ func (l *Log) largest(s *segment) (int64, error) {
 }
 
 // dropFront takes the n oldest segments away. The start rises first, so that nobody looks for them; the snapshots of
-// their bases go, the newest snapshot stays: the state of producers outlives their records.
+// their bases go, the newest that is durable stays: the state of producers outlives their records.
 func (l *Log) dropFront(n int, now time.Time) error {
 	segs := l.segments()
 	if n == len(segs) {
@@ -138,6 +138,9 @@ func (l *Log) dropFront(n int, now time.Time) error {
 		}
 	}
 	first := segs[n].base
+	if err := l.keepProducers(first); err != nil {
+		return err
+	}
 	if err := l.SetStart(first); err != nil {
 		return err
 	}
@@ -159,11 +162,29 @@ func (l *Log) dropFront(n int, now time.Time) error {
 		}
 	}
 	l.pending = append(l.pending, p)
-	newest := int64(-1)
-	if k := len(l.snapshots); k > 0 {
-		newest = l.snapshots[k-1]
+	return errors.Join(failed, l.dropSnapshots(func(offset int64) bool { return offset < min(first, l.durable) }))
+}
+
+// keepProducers makes the snapshot durable that covers the records below the base of a segment, before they go.
+func (l *Log) keepProducers(first int64) error {
+	if l.durable >= first {
+		return nil
 	}
-	return errors.Join(failed, l.dropSnapshots(func(offset int64) bool { return offset < first && offset != newest }))
+	h := l.files.file(l.name(first, snapshotSuffix)) // written when the segment began
+	f, err := h.acquire()
+	if err != nil {
+		return err
+	}
+	err = f.Sync()
+	h.release()
+	h.shut()
+	if err == nil {
+		err = l.SyncDir()
+	}
+	if err == nil {
+		l.durable = first
+	}
+	return err
 }
 
 // clean forgets that a file has unsynced bytes: it is going away.

@@ -41,6 +41,10 @@ func (l *Log) Unsynced(files []vfs.File) (end int64, out []vfs.File, names bool,
 	l.namesTaken = l.namesTaken || l.newNames
 	l.newNames = false
 	l.syncGen = l.gen.Load()
+	l.snapSyncing = -1
+	if n := len(l.snapshots); n > 0 {
+		l.snapSyncing = l.snapshots[n-1]
+	}
 	return l.End(), files, l.namesTaken, nil
 }
 
@@ -59,6 +63,7 @@ func (l *Log) Synced(end int64) {
 	l.namesTaken = false
 	if l.syncGen == l.gen.Load() { // else truncated since, and perhaps written on: end says nothing
 		l.synced = max(l.synced, min(end, l.End()))
+		l.durable = max(l.durable, l.snapSyncing)
 	}
 }
 
@@ -150,7 +155,7 @@ func (l *Log) Checkpoint() error {
 		err = l.writeIndexes(l.active, false)
 	}
 	if err == nil {
-		err = l.writeSnapshot()
+		err = l.writeSnapshot(l.End())
 	}
 	if err != nil {
 		return fmt.Errorf("checkpoint %s: %w", l.dir, err)
@@ -158,10 +163,9 @@ func (l *Log) Checkpoint() error {
 	return nil
 }
 
-// writeSnapshot writes a snapshot of the producers at End, and removes older ones that no segment begins with, but the
-// one before: until the new one is synced and the recovery point past it, that is the newest to be trusted.
-func (l *Log) writeSnapshot() error {
-	at := l.End()
+// writeSnapshot writes a snapshot of the producers at an offset, and removes older ones that no segment begins with, but the
+// newest that is durable: until the new one is, too, a crash leaves only that.
+func (l *Log) writeSnapshot(at int64) error {
 	if n := len(l.snapshots); n > 0 && l.snapshots[n-1] >= at {
 		return nil
 	}
@@ -173,14 +177,7 @@ func (l *Log) writeSnapshot() error {
 	l.newNames = true
 	l.producers.ClearChanged()
 	l.snapshots = append(l.snapshots, at)
-	loose := 0
-	return l.dropSnapshots(func(offset int64) bool {
-		if offset == at || l.isBase(offset) {
-			return false
-		}
-		loose++
-		return loose > 1
-	})
+	return l.dropSnapshots(func(offset int64) bool { return offset < l.durable && !l.isBase(offset) })
 }
 
 func (l *Log) isBase(offset int64) bool {

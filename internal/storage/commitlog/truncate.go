@@ -11,9 +11,9 @@ import (
 )
 
 // TruncateTo removes all batches that reach to offset or beyond: a follower goes back to where it agrees with its
-// leader. It changes nothing at End or above; below the first segment it is ResetTo. The recovery point falls with it;
-// the caller writes it down before, for a recovery point beyond the end is taken for lost data by Open. After an error
-// the log takes no appends until it is opened anew.
+// leader. It changes nothing at End or above; below the first segment it is ResetTo. Recovery point and start fall with it;
+// the caller writes both down before, for Open takes a recovery point beyond the end for lost data and a start beyond it
+// for a log that was emptied. After an error the log takes no appends until it is opened anew.
 func (l *Log) TruncateTo(offset int64) error {
 	if l.failed != nil {
 		return l.failed
@@ -75,9 +75,10 @@ func (l *Log) truncate(segs []*segment, i int, offset int64) error {
 	if err := l.dropSnapshots(func(at int64) bool { return at > end }); err != nil {
 		return err
 	}
+	l.durable = -1
 	l.epochs.cutEnd(end)
 	if l.producers.Len() > 0 {
-		_, err = l.replay(end, end, 0)
+		_, err = l.replay(end, end, l.nowMs)
 	}
 	return err
 }
@@ -195,14 +196,16 @@ func (l *Log) reset(offset int64) error {
 	if err := l.dropSnapshots(func(int64) bool { return true }); err != nil {
 		return err
 	}
+	l.durable = -1
 	if len(segs) == 0 {
 		return nil // no file before the first append
 	}
-	return l.begin(offset, 0) // so that the folder says where the log goes on
+	return l.begin(offset, l.nowMs) // so that the folder says where the log goes on
 }
 
 // replay makes the state of the producers anew: the newest snapshot that is valid and not above limit, and the batches
-// after it. Markers of aborted transactions at txnFrom or above go into the transaction indexes. It reads headers only.
+// after it. Markers of aborted transactions at txnFrom or above go into the transaction indexes. It reads headers only, and
+// leaves every later segment with a snapshot at its base.
 func (l *Log) replay(limit, txnFrom, nowMs int64) (read int64, err error) {
 	from, err := l.restore(limit, nowMs)
 	if err != nil {
@@ -210,6 +213,11 @@ func (l *Log) replay(limit, txnFrom, nowMs int64) (read int64, err error) {
 	}
 	for _, s := range l.segments() {
 		size, next := s.extent()
+		if s.base > from { // the snapshots above limit were not trusted: make them anew
+			if err := l.writeSnapshot(s.base); err != nil {
+				return read, err
+			}
+		}
 		if next <= from || size == 0 {
 			continue
 		}
