@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // Broker is a process that is judged: Holdfast, or Apache Kafka in its place.
@@ -82,6 +84,8 @@ func start(t *testing.T, cmd *exec.Cmd) *Broker {
 	t.Helper()
 	b := &Broker{cmd: cmd, log: &output{}, done: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = b.log, b.log
+	// The broker takes HOLDFAST_ variables for settings; those of the tests are not meant for it.
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "HOLDFAST_") })
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -161,6 +165,18 @@ func (b *Broker) Client(t *testing.T, opts ...kgo.Opt) *kgo.Client {
 	}
 	t.Cleanup(client.Close)
 	return client
+}
+
+// advertises says whether the broker's ApiVersions name the API.
+func (b *Broker) advertises(t *testing.T, api kmsg.Key) bool {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), toolLimit)
+	defer cancel()
+	answer, err := kmsg.NewPtrApiVersionsRequest().RequestWith(ctx, b.Client(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(answer.ApiKeys, func(k kmsg.ApiVersionsResponseApiKey) bool { return k.ApiKey == int16(api) })
 }
 
 // CreateTopic makes a topic with one replica.
