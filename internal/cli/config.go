@@ -144,9 +144,14 @@ func (c *client) sendAlter(ctx context.Context, r resource, changes []kadm.Alter
 }
 
 // isExplicit tells a setting that somebody gave for this very resource from an inherited one.
-func isExplicit(k kadm.Config) bool {
-	return k.Source == kmsg.ConfigSourceDynamicTopicConfig || k.Source == kmsg.ConfigSourceDynamicBrokerConfig ||
-		k.Source == kmsg.ConfigSourceDynamicDefaultBrokerConfig || k.Source == kmsg.ConfigSourceStaticBrokerConfig
+func (r resource) isExplicit(k kadm.Config) bool {
+	switch r.kind() {
+	case "topic":
+		return k.Source == kmsg.ConfigSourceDynamicTopicConfig
+	case "brokers":
+		return k.Source == kmsg.ConfigSourceDynamicDefaultBrokerConfig
+	}
+	return k.Source == kmsg.ConfigSourceDynamicBrokerConfig || k.Source == kmsg.ConfigSourceStaticBrokerConfig
 }
 
 func shownValue(k kadm.Config) string {

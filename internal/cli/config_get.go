@@ -62,7 +62,7 @@ func runConfigGet(ctx context.Context, a *app, flags *clientFlags, r resource, k
 	}
 	t := newTable("KEY", "VALUE", "SOURCE")
 	for _, k := range settings {
-		if len(keys) > 0 && !slices.Contains(keys, k.Key) || len(keys) == 0 && !all && !isExplicit(k) {
+		if len(keys) > 0 && !slices.Contains(keys, k.Key) || len(keys) == 0 && !all && !r.isExplicit(k) {
 			continue
 		}
 		if a.json() {

@@ -129,7 +129,7 @@ func kindOf(path string) *fileReader {
 		reader  fileReader
 	}{
 		{segmentName.MatchString(name), fileReader{"segment", (*dump).segment}},
-		{metadataName.MatchString(name), fileReader{"metadata snapshot", (*dump).segment}},
+		{metadataName.MatchString(name) || name == "bootstrap.checkpoint", fileReader{"metadata snapshot", (*dump).segment}},
 		{offsetName.MatchString(name), fileReader{"offset index", (*dump).offsetIndex}},
 		{timeName.MatchString(name), fileReader{"time index", (*dump).timeIndex}},
 		{txnName.MatchString(name), fileReader{"transaction index", (*dump).txnIndex}},
@@ -138,7 +138,7 @@ func kindOf(path string) *fileReader {
 		{strings.HasSuffix(name, "-offset-checkpoint"), fileReader{"checkpoint", (*dump).checkpoint}},
 		{name == "partition.metadata", fileReader{"topic id", (*dump).partitionMetadata}},
 		{name == "meta.properties", fileReader{"identity", (*dump).text}},
-		{slices.Contains([]string{".clean-stop", ".kafka_cleanshutdown", "quorum-state", "bootstrap.checkpoint"}, name), fileReader{"note", (*dump).text}},
+		{slices.Contains([]string{".clean-stop", ".kafka_cleanshutdown", "quorum-state"}, name), fileReader{"note", (*dump).text}},
 		{journalName.MatchString(name), fileReader{"journal", (*dump).journal}},
 		{name == "snapshot", fileReader{"metadata snapshot", (*dump).metadataSnapshot}},
 	} {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"holdfast/internal/storage/commitlog"
 )
@@ -149,7 +150,14 @@ func (d *dump) text(path string) error {
 	if len(b) == 0 {
 		return d.remark(path, "empty: that it is there says it")
 	}
-	for _, line := range strings.Split(strings.TrimRight(strings.ToValidUTF8(string(b), "?"), "\n"), "\n") {
+	for _, line := range strings.Split(strings.TrimRight(string(b), "\n"), "\n") {
+		line = strings.Map(func(r rune) rune { // what a terminal would obey is not for showing
+			if r < ' ' || r == 0x7f || r == utf8.RuneError {
+				return '?'
+			}
+			return r
+		}, line)
+
 		if err := d.remark(path, "%s", line); err != nil {
 			return err
 		}

@@ -81,14 +81,15 @@ func runTopicDescribe(ctx context.Context, a *app, flags *clientFlags, names []s
 func (c *client) describe(ctx context.Context, d kadm.TopicDetail) (describedTopic, error) {
 	ctx, cancel := c.bounded(ctx)
 	defer cancel()
-	all, err := c.configs(ctx, resource{topic: d.Topic})
+	r := resource{topic: d.Topic}
+	all, err := c.configs(ctx, r)
 	if err != nil {
 		return describedTopic{}, err
 	}
 	values, explicit := map[string]string{}, map[string]string{}
 	for _, k := range all {
 		values[k.Key] = k.MaybeValue()
-		if isExplicit(k) {
+		if r.isExplicit(k) {
 			explicit[k.Key] = shownValue(k)
 		}
 	}
