@@ -3,7 +3,9 @@ package interop
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -143,19 +145,70 @@ func checkCheckpoint(t *testing.T, dir string) {
 	}
 }
 
-// TestHoldfastDump has `holdfast dump` read a partition's folder that Apache Kafka wrote, transactions included.
+// TestHoldfastDump has `holdfast dump` read a partition's folder that Apache Kafka wrote, transactions included, and
+// holds it to what Apache Kafka's own tool says of the same files.
 func TestHoldfastDump(t *testing.T) {
-	dump := holdfast(t)
+	dump, theirs := holdfast(t), java(t, "org.apache.kafka.tools.DumpLogSegments")
 	b := startKafka(t)
 	fillPartition(t, b)
 	abortOne(t, b)
 	dir := b.Partition(t, dumped, 0)
 	b.Stop(t)
-	for _, f := range []string{".log", ".index", ".timeindex", ".snapshot", ".txnindex", "leader-epoch-checkpoint", "partition.metadata"} {
-		for _, file := range filesOf(t, dir, f) {
-			fmt.Println(file)
-			fmt.Println(dump.run(t, "", "dump", "--records", "-o", "json", file))
+
+	// The same facts in the words of either tool.
+	for _, c := range []struct{ suffix, kind, pattern, fields string }{
+		{".log", "batch", `(?m)^baseOffset: (\d+) lastOffset: (\d+) count: (\d+) .* position: (\d+) .* crc: (\d+) isvalid: (true|false)`,
+			"baseOffset lastOffset count position crc valid"},
+		{".log", "record", `(?m)^\| offset: (\d+) CreateTime: (\d+) .* key: (\S+) payload`, "offset timestampMs key"},
+		{".log", "marker", `(?m)^\| offset: (\d+) CreateTime: (\d+) .* endTxnMarker: (\w+)`, "offset timestampMs marker"},
+		{".index", "offsetIndex", `(?m)^offset: (\d+) position: (\d+)`, "offset position"},
+		{".timeindex", "timeIndex", `(?m)^timestamp: (\d+) offset: (\d+)`, "timestampMs offset"},
+		{".snapshot", "producer", `(?m)^producerId: (\d+) producerEpoch: (\d+) coordinatorEpoch: (-?\d+) .*lastTimestamp: (\d+)`,
+			"producerId epoch coordinatorEpoch timestampMs"},
+		{".txnindex", "abortedTransaction", `(?m)^version: 0 producerId: (\d+) firstOffset: (\d+) lastOffset: (\d+) lastStableOffset: (\d+)`,
+			"producerId firstOffset lastOffset lastStableOffset"},
+	} {
+		var got, want []string
+		for _, f := range filesOf(t, dir, c.suffix) {
+			got = append(got, facts(t, dump.run(t, "", "dump", f, "--records", "-o", "json"), c.kind, strings.Fields(c.fields))...)
+			out := theirs.run(t, "", "--files", f, "--print-data-log")
+			for _, m := range regexp.MustCompile(c.pattern).FindAllStringSubmatch(out, -1) {
+				want = append(want, strings.Join(m[1:], " "))
+			}
 		}
+		if len(want) == 0 || !slices.Equal(got, want) {
+			t.Errorf("%s of %s:\nholdfast dump %q\nApache Kafka  %q", c.kind, c.suffix, got, want)
+		}
+	}
+	if got := facts(t, dump.run(t, "", "dump", filepath.Join(dir, "leader-epoch-checkpoint"), "-o", "json"), "leaderEpoch",
+		[]string{"epoch", "startOffset"}); !slices.Equal(got, []string{"0 0"}) {
+		t.Errorf("leader epochs are %q", got)
+	}
+	dump.run(t, "", "dump", dir)
+	dump.run(t, "", "dump", filepath.Join(b.Data, "meta.properties"))
+	dump.run(t, "", "dump", filepath.Join(b.Data, "replication-offset-checkpoint"))
+}
+
+// facts are the fields of each line of one kind, with blanks between.
+func facts(t *testing.T, text, kind string, fields []string) []string {
+	t.Helper()
+	var out []string
+	for d := json.NewDecoder(strings.NewReader(text)); ; {
+		d.UseNumber()
+		var line map[string]any
+		if err := d.Decode(&line); err == io.EOF {
+			return out
+		} else if err != nil {
+			t.Fatalf("holdfast dump printed what is no JSON: %v", err)
+		}
+		if line["kind"] != kind {
+			continue
+		}
+		var values []string
+		for _, f := range fields {
+			values = append(values, fmt.Sprint(line[f]))
+		}
+		out = append(out, strings.Join(values, " "))
 	}
 }
 
