@@ -114,7 +114,7 @@ func (n *Node) openDirectory() error {
 	if info, err := fsys.Stat(n.dir); err == nil && !info.IsDir {
 		return fmt.Errorf("%s is a file. Give this node a folder (--data DIR)", n.dir)
 	}
-	if err := fsys.MkdirAll(n.dir); err != nil {
+	if err := vfs.MakeDirs(fsys, n.dir); err != nil {
 		return fmt.Errorf("the data folder cannot be made: %w. Give this node a folder that it may write to (--data DIR)", err)
 	}
 	lock, err := fsys.Lock(filepath.Join(n.dir, lockFile))

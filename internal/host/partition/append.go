@@ -40,8 +40,13 @@ func (p *Partition) Append(records []byte, acks Acks, now time.Time, c *Commit, 
 		return
 	}
 	until, ok := p.appendLocked(batch, now, r)
-	if ok && acks == AcksAll && p.leader.HighWatermark() < until {
-		c.add(p, until, r)
+	switch {
+	case !ok || acks == AcksNone:
+	case p.flushDue():
+		p.markDirty()
+		c.add(p, &p.flushes, until, r)
+	case acks == AcksAll && p.leader.HighWatermark() < until:
+		c.add(p, &p.commits, until, r)
 	}
 }
 
@@ -87,6 +92,13 @@ func (p *Partition) appendLocked(batch record.Batch, now time.Time, r *wire.Prod
 		p.moved()
 	}
 	return last + 1, true
+}
+
+// flushDue reports whether an unsynced topic has so many unsynced records that flush.messages has the next append wait
+// for a sync, whatever its acks: Kafka's way to ask for syncs.
+func (p *Partition) flushDue() bool {
+	s := p.Topic.settings.Load()
+	return !s.commitSync() && p.log.End()-p.log.RecoveryPoint() >= s.topic.FlushMessages
 }
 
 func producerBatch(b record.Batch, first, last int64) producer.Batch {

@@ -20,7 +20,8 @@ type Commit struct {
 type commitWait struct {
 	commit     *Commit
 	partition  *Partition
-	until      int64 // committed when the high watermark reaches it
+	queue      *commitQueue
+	until      int64 // released when the queue's watermark reaches it
 	result     *wire.ProducePartitionResult
 	next, prev *commitWait
 	linked     bool // guarded by partition.mu
@@ -39,11 +40,11 @@ func (c *Commit) Begin(partitions int) {
 	c.left.Store(1)
 }
 
-// add is called under p.mu.
-func (c *Commit) add(p *Partition, until int64, r *wire.ProducePartitionResult) {
-	c.waits = append(c.waits, commitWait{commit: c, partition: p, until: until, result: r})
+// add waits in one of p's queues. Called under p.mu.
+func (c *Commit) add(p *Partition, q *commitQueue, until int64, r *wire.ProducePartitionResult) {
+	c.waits = append(c.waits, commitWait{commit: c, partition: p, queue: q, until: until, result: r})
 	c.left.Add(1)
-	p.commits.push(&c.waits[len(c.waits)-1])
+	q.push(&c.waits[len(c.waits)-1])
 }
 
 // finish is called by whoever unlinked one of c's entries, after its result is final.
@@ -89,7 +90,7 @@ func (w *commitWait) cancel() {
 	w.partition.mu.Lock()
 	linked := w.linked
 	if linked {
-		w.partition.commits.remove(w)
+		w.queue.remove(w)
 		w.result.Code = wire.RequestTimedOut
 	}
 	w.partition.mu.Unlock()
@@ -125,9 +126,9 @@ func (q *commitQueue) remove(w *commitWait) {
 	w.prev, w.next, w.linked = nil, nil, false
 }
 
-// release finishes all that the high watermark has reached.
-func (q *commitQueue) release(highWatermark int64) {
-	for w := q.head; w != nil && w.until <= highWatermark; w = q.head {
+// release finishes all that the watermark has reached.
+func (q *commitQueue) release(watermark int64) {
+	for w := q.head; w != nil && w.until <= watermark; w = q.head {
 		q.remove(w)
 		w.commit.finish()
 	}

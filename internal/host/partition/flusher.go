@@ -117,10 +117,10 @@ func (f *flusher) collect(p *Partition) {
 	case err == nil:
 		f.jobs = append(f.jobs, job{p: p, end: end, names: names, files: len(files) - before})
 	case vfs.IsFull(err) || vfs.IsHandles(err): // it passes; the sweep queues the partition again
-		p.commits.refuse(wire.KafkaStorageError)
+		p.refuse(wire.KafkaStorageError)
 	default:
 		f.dir.fail(err)
-		p.commits.refuse(wire.KafkaStorageError)
+		p.refuse(wire.KafkaStorageError)
 	}
 }
 
@@ -170,13 +170,14 @@ func (p *Partition) synced(end int64, failed error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if failed != nil {
-		p.commits.refuse(wire.KafkaStorageError)
+		p.refuse(wire.KafkaStorageError)
 		return
 	}
 	if p.gone {
 		return
 	}
 	p.log.Synced(end)
+	p.flushes.release(p.log.RecoveryPoint())
 	if p.leader.Synced(end) {
 		p.moved()
 	}

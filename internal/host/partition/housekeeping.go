@@ -22,6 +22,7 @@ func (m *Manager) keepHouse() {
 		case <-m.stop:
 			return
 		case <-checkpoint.C:
+			m.each((*Partition).flushAged)
 			if err := m.saveCheckpoints(); err != nil {
 				m.options.Log.Warn("checkpoints not written; recovery after a crash will read more", "err", err)
 			}
@@ -46,6 +47,25 @@ func (m *Manager) each(do func(*Partition, time.Time)) {
 				do(p, now)
 			}
 		}
+	}
+}
+
+// flushAged syncs an unsynced topic whose oldest unsynced record is older than flush.ms, to the second.
+func (p *Partition) flushAged(now time.Time) {
+	s := p.Topic.settings.Load()
+	if s.commitSync() || s.topic.FlushMs >= sweepEvery.Milliseconds() {
+		return // synced anyway, or swept before that
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.gone || p.log.RecoveryPoint() == p.log.End():
+		p.unsyncedSince = time.Time{}
+	case p.unsyncedSince.IsZero():
+		p.unsyncedSince = now
+	case now.Sub(p.unsyncedSince).Milliseconds() >= s.topic.FlushMs-checkpointEvery.Milliseconds():
+		p.markDirty()
+		p.unsyncedSince = time.Time{}
 	}
 }
 

@@ -5,7 +5,7 @@ import (
 	"holdfast/internal/proto/wire"
 )
 
-// take makes this replica the leader as its log was found. Recovery has synced what it kept.
+// take makes this replica the leader as its log was found.
 func (p *Partition) take(epoch int32, commitSync bool) {
 	p.leader = replica.NewLeader(replica.Opening{
 		Epoch: epoch, CommitSync: commitSync,

@@ -61,7 +61,7 @@ func Open(o Options, img *image.Image) (*Manager, error) {
 		byName: map[string]*Topic{}, byID: map[image.TopicID]*Topic{},
 	}
 	d.onFailed = m.dirFailed
-	if err := o.FS.MkdirAll(o.Dir); err != nil {
+	if err := vfs.MakeDirs(o.FS, o.Dir); err != nil {
 		return nil, err
 	}
 	clean, err := m.takeCleanMarker()
@@ -77,6 +77,11 @@ func Open(o Options, img *image.Image) (*Manager, error) {
 	found := &recoveries{began: time.Now()}
 	m.recovered = found.add
 	if err := m.openAll(img); err != nil {
+		return nil, err
+	}
+	// What recovery kept above the recovery points may be in the page cache only. It is synced before anybody may read it.
+	m.flusher.flush()
+	if err := m.Failed(); err != nil {
 		return nil, err
 	}
 	if !clean && len(m.points.recovery) > 0 {
@@ -265,6 +270,9 @@ func (m *Manager) open(t *Topic, index int32, p *image.Partition) (*Partition, e
 	opened := &Partition{Topic: t, Index: index, manager: m, log: log}
 	m.recovered(opened, recovery)
 	opened.take(p.LeaderEpoch, s.commitSync())
+	if log.RecoveryPoint() < log.End() {
+		opened.markDirty()
+	}
 	return opened, nil
 }
 

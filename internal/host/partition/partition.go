@@ -3,6 +3,7 @@ package partition
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"holdfast/internal/base/config"
 	"holdfast/internal/base/metrics"
@@ -50,10 +51,13 @@ type Partition struct {
 
 	mu      sync.Mutex // serializes everything that changes the log; see doc.go for the lock order
 	leader  replica.Leader
-	commits commitQueue
+	commits commitQueue // wait for the high watermark
+	flushes commitQueue // wait for the synced end: appends of an unsynced topic that flush.messages has synced
 	watches watchList
 	dirty   bool // queued at the flusher
 	gone    bool // the topic was deleted, or the node stops
+
+	unsyncedSince time.Time // for flush.ms: when housekeeping first saw what is not synced; guarded by mu
 
 	high   atomic.Int64 // published copy of leader.HighWatermark
 	stable atomic.Int64 // published last stable offset
@@ -101,12 +105,18 @@ func (p *Partition) moved() {
 	p.watches.signal()
 }
 
+// refuse answers all who wait with code. Called under p.mu.
+func (p *Partition) refuse(code wire.Code) {
+	p.commits.refuse(code)
+	p.flushes.refuse(code)
+}
+
 // leave answers all who wait with code and takes no more appends: the topic was deleted or the node stops.
 func (p *Partition) leave(code wire.Code) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.gone = true
-	p.commits.refuse(code)
+	p.refuse(code)
 	p.watches.signal()
 }
 

@@ -49,7 +49,10 @@ func (m *Manager) setAside(img *image.Image, path, topic string, index int32) er
 		return nil // not a partition, or one that crashed before its first record: adopting it is safe
 	}
 	if err != nil {
-		return err
+		// A power cut before the folder's first sync leaves such a file, and rot may. Taking the folder over by its name
+		// loses nothing; setting it aside could.
+		m.options.Log.Warn("a partition folder does not say whose it is; it is taken over by its name", "folder", path, "err", err)
+		return nil
 	}
 	t := img.TopicByID(id)
 	if t != nil && t.Name == topic && int(index) < len(t.Partitions) {
