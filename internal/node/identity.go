@@ -19,6 +19,8 @@ import (
 const (
 	metaFile    = "meta.properties"
 	metaVersion = 1
+
+	maxMetaBytes = 64 << 10
 )
 
 // identity is what meta.properties holds.
@@ -31,7 +33,7 @@ type identity struct {
 
 // claim reads whose directory it is, or makes an empty one ours. What would mix two clusters or two nodes is refused.
 func claim(fsys vfs.FS, dir string, nodeID int32, clusterID string) (identity, error) {
-	raw, err := readAll(fsys, filepath.Join(dir, metaFile))
+	raw, err := vfs.ReadFile(fsys, filepath.Join(dir, metaFile), maxMetaBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return found(fsys, dir, nodeID, clusterID)
 	}
@@ -120,38 +122,7 @@ func parseMeta(raw []byte) (identity, error) {
 
 // writeMeta writes meta.properties so that a crash leaves it whole or absent.
 func writeMeta(fsys vfs.FS, dir string, id identity) error {
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "version=%d\ncluster.id=%s\nnode.id=%d\ndirectory.id=%s\n",
-		metaVersion, id.ClusterID, id.NodeID, base64.RawURLEncoding.EncodeToString(id.DirectoryID[:]))
-	tmp := filepath.Join(dir, metaFile+".tmp")
-	f, err := fsys.Create(tmp)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteAt(b.Bytes(), 0)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := fsys.Rename(tmp, filepath.Join(dir, metaFile)); err != nil {
-		return err
-	}
-	return fsys.SyncDir(dir)
-}
-
-func readAll(fsys vfs.FS, name string) ([]byte, error) {
-	f, err := fsys.OpenRead(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	size, err := f.Size()
-	if err != nil {
-		return nil, err
-	}
-	if size > 64<<10 {
-		return nil, fmt.Errorf("%s has %d bytes: it is something else", name, size)
-	}
-	b := make([]byte, size)
-	_, err = f.ReadAt(b, 0)
-	return b, err
+	return vfs.ReplaceFile(fsys, filepath.Join(dir, metaFile), fmt.Appendf(nil,
+		"version=%d\ncluster.id=%s\nnode.id=%d\ndirectory.id=%s\n",
+		metaVersion, id.ClusterID, id.NodeID, base64.RawURLEncoding.EncodeToString(id.DirectoryID[:])))
 }

@@ -175,7 +175,7 @@ func (n *Node) startPartitions(ctx context.Context) error {
 		return err
 	}
 	m, err := partition.Open(partition.Options{
-		FS: n.options.FS, Dir: n.dir, NodeID: n.id.NodeID, MaxFiles: n.options.Config.Int(config.OpenFilesMax),
+		FS: n.options.FS, Dir: n.dir, NodeID: n.id.NodeID, BootID: bootID(), MaxFiles: n.options.Config.Int(config.OpenFilesMax),
 		Log: n.options.Log, Events: n.events, Metrics: n.registry, Config: n.config.Load,
 	}, n.quorum.Image())
 	if err != nil {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -67,4 +69,13 @@ func (n *Node) register(ctx context.Context) error {
 		return fmt.Errorf("this node cannot register: %w", kerr.ErrorForCode(code))
 	}
 	return nil
+}
+
+// bootID is the kernel's id of this boot of the machine, "" where there is none to be had.
+func bootID() string {
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
 }

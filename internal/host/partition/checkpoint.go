@@ -14,7 +14,7 @@ import (
 const (
 	recoveryFile = "recovery-point-offset-checkpoint"
 	startFile    = "log-start-offset-checkpoint"
-	cleanFile    = ".clean-stop"
+	runningFile  = ".running" // there from start to clean stop; holds the boot id
 )
 
 // checkpoints is what the data directory's files say of its partitions, by folder name.
@@ -82,23 +82,30 @@ func (m *Manager) saveCheckpoints() error {
 	return commitlog.WriteCheckpoint(fsys, filepath.Join(m.options.Dir, recoveryFile), recovery)
 }
 
-// takeCleanMarker reports whether the last stop was clean, and removes the marker before anything is written.
-func (m *Manager) takeCleanMarker() (clean bool, err error) {
-	err = m.options.FS.Remove(filepath.Join(m.options.Dir, cleanFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+// markRunning reports whether the last stop was clean, and if not, what ended the run before: a killed process, which
+// leaves the page cache, or a power cut (another boot), which does not. It then marks the directory as running, before
+// anything else is written.
+func (m *Manager) markRunning() (clean bool, cause string, err error) {
+	fsys, dir := m.options.FS, m.options.Dir
+	running := filepath.Join(dir, runningFile)
+	boot, err := vfs.ReadFile(fsys, running, 1<<10)
+	clean, cause = errors.Is(err, fs.ErrNotExist), "unknown"
+	switch {
+	case err != nil && !clean:
+		return false, "", err
+	case m.options.BootID == "" || len(boot) == 0:
+	case string(boot) == m.options.BootID:
+		cause = "killed"
+	default:
+		cause = "power_cut"
 	}
-	if err != nil {
-		return false, err
-	}
-	return true, m.options.FS.SyncDir(m.options.Dir)
+	return clean, cause, vfs.ReplaceFile(fsys, running, []byte(m.options.BootID))
 }
 
-// leaveCleanMarker says that everything was synced before the node went.
-func (m *Manager) leaveCleanMarker() error {
-	f, err := m.options.FS.Create(filepath.Join(m.options.Dir, cleanFile))
-	if err != nil {
+// markStopped says that everything was synced before the node went.
+func (m *Manager) markStopped() error {
+	if err := m.options.FS.Remove(filepath.Join(m.options.Dir, runningFile)); err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close(), m.options.FS.SyncDir(m.options.Dir))
+	return m.options.FS.SyncDir(m.options.Dir)
 }

@@ -26,7 +26,8 @@ type Options struct {
 	FS       vfs.FS
 	Dir      string // the data directory
 	NodeID   int32
-	MaxFiles int // open files of the data directory
+	BootID   string // the kernel's, new with every boot of the machine; "" where it cannot be told
+	MaxFiles int    // open files of the data directory
 	Log      *slog.Logger
 	Events   event.Sink
 	Metrics  *metrics.Registry
@@ -64,7 +65,7 @@ func Open(o Options, img *image.Image) (*Manager, error) {
 	if err := vfs.MakeDirs(o.FS, o.Dir); err != nil {
 		return nil, err
 	}
-	clean, err := m.takeCleanMarker()
+	clean, cause, err := m.markRunning()
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +86,7 @@ func Open(o Options, img *image.Image) (*Manager, error) {
 		return nil, err
 	}
 	if !clean && len(m.points.recovery) > 0 {
-		found.tell(m)
+		found.tell(m, cause)
 	}
 	m.workers.Go(func() { m.flusher.run(m.stop) })
 	m.workers.Go(m.keepHouse)
@@ -276,7 +277,7 @@ func (m *Manager) open(t *Topic, index int32, p *image.Partition) (*Partition, e
 	return opened, nil
 }
 
-// Stop answers all who wait, makes everything durable and leaves the marker of a clean stop. The manager serves nothing
+// Stop answers all who wait, makes everything durable and takes the mark of a running node away. The manager serves nothing
 // after that.
 func (m *Manager) Stop() error {
 	close(m.stop)
@@ -299,5 +300,5 @@ func (m *Manager) Stop() error {
 	if err := m.saveCheckpoints(); err != nil {
 		return err
 	}
-	return m.leaveCleanMarker()
+	return m.markStopped()
 }

@@ -50,16 +50,20 @@ func open(t *testing.T, fsys vfs.FS, n int, settings ...string) *house {
 		records = append(records, &image.ConfigRecord{Resource: image.ResourceTopic, Name: "t", Key: key, Value: &value})
 	}
 	h.img = image.Empty().Apply(1, records)
-	var values *config.Values
-	m, err := Open(Options{
-		FS: fsys, Dir: "data", NodeID: 1, MaxFiles: 100, Log: slog.New(slog.DiscardHandler),
-		Events: event.SinkFunc(h.emit), Metrics: metrics.New(), Config: func() *config.Values { return values },
-	}, h.img)
-	if err != nil {
+	if err := h.start(fsys, "first boot"); err != nil {
 		t.Fatal(err)
 	}
-	h.Manager = m
 	return h
+}
+
+// start opens the manager over fsys as h's image says.
+func (h *house) start(fsys vfs.FS, boot string) (err error) {
+	var values *config.Values
+	h.Manager, err = Open(Options{
+		FS: fsys, Dir: "data", NodeID: 1, BootID: boot, MaxFiles: 100, Log: slog.New(slog.DiscardHandler),
+		Events: event.SinkFunc(h.emit), Metrics: metrics.New(), Config: func() *config.Values { return values },
+	}, h.img)
+	return err
 }
 
 func (h *house) emit(e event.Event) {
@@ -397,16 +401,12 @@ func TestFolderOfAnotherTopicIsSetAside(t *testing.T) {
 		&image.TopicRecord{Name: "t", ID: image.TopicID{9}},
 		&image.PartitionRecord{Topic: image.TopicID{9}, Partition: image.Partition{Replicas: []int32{1}, ISR: []int32{1}, Leader: 1, Directories: make([]image.DirectoryID, 1)}},
 	})
-	var values *config.Values
-	m, err := Open(Options{
-		FS: mem, Dir: "data", NodeID: 1, MaxFiles: 10, Log: slog.New(slog.DiscardHandler), Events: event.Discard,
-		Metrics: metrics.New(), Config: func() *config.Values { return values },
-	}, img)
-	if err != nil {
+	other := &house{t: t, img: img}
+	if err := other.start(mem, "first boot"); err != nil {
 		t.Fatal(err)
 	}
-	defer m.Stop()
-	if end := m.Topic([]byte("t")).Partition(0).LogEnd(); end != 0 {
+	defer other.stop()
+	if end := other.part(0).LogEnd(); end != 0 {
 		t.Errorf("a new topic took over %d records of another one", end)
 	}
 	names, err := mem.List("data")
@@ -422,17 +422,26 @@ func TestUncleanStartIsTold(t *testing.T) {
 	if err := h.saveCheckpoints(); err != nil {
 		t.Fatal(err)
 	}
-	killed := open(t, mem.CrashClone(vfs.KillOnly, 1), 1)
-	if !killed.told(event.KindUncleanStart) {
-		t.Error("no event tells of the unclean stop")
-	}
-	killed.stop()
+	image := mem.CrashClone(vfs.KillOnly, 1)
 	h.stop()
-	clean := open(t, mem, 1)
-	if clean.told(event.KindUncleanStart) {
+	if clean := open(t, mem, 1); clean.told(event.KindUncleanStart) {
 		t.Error("a clean stop was told as an unclean one")
+	} else {
+		clean.stop()
 	}
-	clean.stop()
+	for boot, want := range map[string]string{"first boot": "killed", "another boot": "power_cut"} {
+		h := &house{t: t, img: h.img}
+		if err := h.start(image.Clone(), boot); err != nil {
+			t.Fatal(err)
+		}
+		if !h.told(event.KindUncleanStart) {
+			t.Fatal("no event tells of the unclean stop")
+		}
+		if cause, _ := h.events[0].Value("cause"); cause != want {
+			t.Errorf("%s: the cause is %s, want %s", boot, cause, want)
+		}
+		h.stop()
+	}
 }
 
 func TestWatchWakesWhenCommitted(t *testing.T) {

@@ -47,9 +47,9 @@ func (r *recoveries) add(p *Partition, found commitlog.Recovery) {
 }
 
 // tell says that the node before this one did not stop cleanly, and what that cost.
-func (r *recoveries) tell(m *Manager) {
+func (r *recoveries) tell(m *Manager, cause string) {
 	m.options.Events.Emit(event.New(event.KindUncleanStart, time.Now(), m.options.NodeID).
-		Text("cause", "unknown").Number("partitions", r.partitions).Number("scanned_bytes", r.scanned).
+		Text("cause", cause).Number("partitions", r.partitions).Number("scanned_bytes", r.scanned).
 		Number("truncated", r.truncated).Number("quarantined", r.quarantined).
 		Number("millis", time.Since(r.began).Milliseconds()))
 }
