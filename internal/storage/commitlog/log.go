@@ -72,7 +72,8 @@ type Log struct {
 	// The appender's own: under the partition's lock.
 	active      *segment // the last segment, nil where the next append makes one
 	producers   producer.State
-	snapshots   []int64 // offsets of snapshot files, ascending
+	rebuilt     []*segment // ended before this process began; their indexes are written with the next sync
+	snapshots   []int64    // offsets of snapshot files, ascending
 	synced      int64
 	durable     int64   // newest snapshot that a crash cannot take away, -1: none known
 	snapSyncing int64   // the newest when Unsynced was called

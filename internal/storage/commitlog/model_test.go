@@ -338,6 +338,11 @@ func TestCrash(t *testing.T) {
 			steps[rapid.SampledFrom(names).Draw(t, "step")]()
 		}
 		x.fs.Observe(nil)
+		if testing.Verbose() {
+			for i, im := range images {
+				t.Log(i, im.what, im.point, im.start)
+			}
+		}
 		for i, im := range images {
 			for _, mode := range vfs.CrashModes() {
 				fs := im.fs.CrashClone(mode, uint64(i))

@@ -74,6 +74,9 @@ func (r *opening) run(logStart int64) error {
 	if err := r.list(); err != nil {
 		return err
 	}
+	if err := r.forget(logStart); err != nil {
+		return err
+	}
 	if len(r.bases) == 0 {
 		if r.point > logStart {
 			r.Lost = &Damage{From: logStart, To: r.point, Segment: logStart, Reason: "the folder has no segments"}
@@ -128,6 +131,41 @@ func (r *opening) list() error {
 		}
 	}
 	return nil // both are sorted: so are the names
+}
+
+// forget removes the segments below the log start, as retention was about to or had begun to: a crash may have undone any
+// of its removals. They stay where what they say of producers is not in the snapshot that retention makes durable first.
+func (r *opening) forget(logStart int64) error {
+	l := r.l
+	k := 0
+	for k+1 < len(r.bases) && r.bases[k+1] <= logStart {
+		k++
+	}
+	if k == 0 || !r.have[fileName(r.bases[k], snapshotSuffix)] {
+		return nil
+	}
+	p, err := readFile(l.fs, l.name(r.bases[k], snapshotSuffix), maxSnapshotBytes)
+	if err != nil {
+		return err
+	}
+	if _, err := ParseSnapshot(p, 0); err != nil {
+		return nil // settle removes it
+	}
+	for _, base := range r.bases[:k] {
+		for _, suffix := range [...]string{logSuffix, indexSuffix, timeSuffix, txnSuffix} {
+			name := fileName(base, suffix)
+			if !r.have[name] {
+				continue
+			}
+			if err := l.fs.Remove(path.Join(l.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			delete(r.have, name)
+			l.newNames = true
+		}
+	}
+	r.bases = r.bases[k:]
+	return nil
 }
 
 // segments makes the segments with their sizes. Those whose successor begins at or below the recovery point are taken

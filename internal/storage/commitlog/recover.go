@@ -298,6 +298,9 @@ func (r *opening) finish(segs []*segment, end int64) {
 	}
 	for _, s := range segs[min(r.first, len(segs)):] {
 		l.soil(s.log)
+		if s != l.active {
+			l.rebuilt = append(l.rebuilt, s)
+		}
 	}
 	l.newNames = true
 	l.newDir.Store(true)
@@ -330,6 +333,7 @@ func (r *opening) settle(logStart int64) error {
 		return l.reset(max(logStart, l.End()))
 	}
 	l.start.Store(min(max(logStart, segs[0].base), l.End()))
+	l.keepDamage(func(d Damage) bool { return d.To > logStart }) // of records that were deleted nobody misses a part
 	if r.epochsWrong {
 		if err := r.rebuildEpochs(segs); err != nil {
 			return err
@@ -337,8 +341,14 @@ func (r *opening) settle(logStart int64) error {
 	}
 	l.epochs.cutEnd(l.End() + 1)
 	l.epochs.cutStart(l.Start())
-	trusted := max(min(r.point, l.End()), segs[0].base) // what is below the first segment is known from snapshots only
-	if err := l.dropSnapshots(func(at int64) bool { return at > trusted }); err != nil {
+	// Snapshots are believed up to the recovery point. What is below the first segment is known from snapshots only, so
+	// one at its base counts, too, and where even that is missing the oldest there is.
+	trusted := max(min(r.point, l.End()), segs[0].base)
+	oldest := trusted
+	if len(l.snapshots) > 0 && segs[0].base > 0 && l.snapshots[0] <= l.End() {
+		oldest = max(trusted, l.snapshots[0])
+	}
+	if err := l.dropSnapshots(func(at int64) bool { return at > oldest }); err != nil {
 		return err
 	}
 	for _, s := range segs[min(r.first, len(segs)):] {
@@ -355,6 +365,13 @@ func (r *opening) settle(logStart int64) error {
 	read, err := l.replay(trusted, r.point, r.now.UnixMilli())
 	if err != nil {
 		return err
+	}
+	if oldest > trusted {
+		n, err := l.replay(oldest, math.MaxInt64, r.now.UnixMilli())
+		if err != nil {
+			return err
+		}
+		read += n
 	}
 	if n := broken - len(l.snapshots); n > 0 {
 		r.Rebuilt = append(r.Rebuilt, fmt.Sprintf("%d producer snapshots", n))

@@ -36,7 +36,7 @@ func (l *Log) SetStart(offset int64) error {
 // Retain takes away the oldest segments that are below the start, exceed the size or are older than the age, as Kafka
 // decides it: a segment is as old as its largest timestamp, and one that reaches above the high watermark stays. The
 // active segment goes too once all of it qualifies; an empty one takes its place. Files get the suffix .deleted and are
-// removed by DeletePending.
+// removed by DeletePending. The caller writes Start down, best before the files are removed.
 func (l *Log) Retain(now time.Time, highWatermark int64) (removed []Removed, err error) {
 	if l.failed != nil {
 		return nil, l.failed

@@ -103,6 +103,14 @@ func (l *Log) Sync() error {
 
 // writeUrgent writes what must be durable before the bytes appended so far count as durable.
 func (l *Log) writeUrgent() error {
+	for len(l.rebuilt) > 0 {
+		if s := l.rebuilt[0]; s != l.active && slices.Contains(l.segments(), s) {
+			if err := l.writeIndexes(s, true); err != nil {
+				return err
+			}
+		}
+		l.rebuilt = l.rebuilt[1:]
+	}
 	segs := l.segments()
 	for i := len(segs) - 1; i >= 0 && i >= len(segs)-2; i-- { // older ones were written when they ended
 		wrote, err := segs[i].txns.flush()
