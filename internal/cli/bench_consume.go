@@ -83,7 +83,10 @@ func (b *bench) consumeAll(ctx, reading context.Context, first map[int32]*span, 
 		bytes.Add(int64(len(rec.Key) + len(rec.Value)))
 		return nil
 	}
-	return r.read(reading)
+	if err := r.read(reading); err != nil && (reading.Err() == nil || ctx.Err() != nil) {
+		return err
+	}
+	return nil
 }
 
 // fill writes what is read afterwards.

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -130,6 +132,8 @@ func (c *client) explain(err error, doing string) error {
 	at := c.settings["bootstrap.servers"]
 	var dns *net.DNSError
 	var first *kgo.ErrFirstReadEOF
+	var unverified *tls.CertificateVerificationError
+	var stranger x509.UnknownAuthorityError
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return failed(err, "Start a broker with `holdfast serve`, or name a running one with --bootstrap HOST:PORT.", "no broker answers at %s: connection refused", at)
@@ -137,6 +141,9 @@ func (c *client) explain(err error, doing string) error {
 		return failed(err, "Check the name, or give an address with --bootstrap HOST:PORT.", "cannot find the host %s: %v", dns.Name, dns.Err)
 	case errors.As(err, &first), errors.Is(err, io.EOF):
 		return failed(err, "The listener may want TLS or a login: see security.protocol and sasl.jaas.config in --client-config.", "could not %s: %s closed the connection without an answer", doing, at)
+	case errors.As(err, &unverified), errors.As(err, &stranger):
+		return failed(err, "Put the certificate of the brokers' authority (PEM) where ssl.truststore.location says, and connect by a name that is in their certificate.",
+			"could not %s: the certificate of %s is not trusted: %v", doing, at, err)
 	case errors.Is(err, kerr.SaslAuthenticationFailed):
 		return failed(err, "Check the user and password of sasl.jaas.config, and sasl.mechanism.", "%s refused the login: %v", at, err)
 	case errors.Is(err, context.Canceled):

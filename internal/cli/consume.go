@@ -144,8 +144,11 @@ func (r *reader) read(ctx context.Context) error {
 		if !r.follow && !slices.ContainsFunc(r.partitions(), r.unfinished) {
 			return nil
 		}
+		if ctx.Err() != nil && !r.follow {
+			return failed(ctx.Err(), "", "interrupted before the end of topic %s", r.topic)
+		}
 		if ctx.Err() != nil {
-			return nil // interrupted: what was read is printed
+			return nil // the only way in which following ends
 		}
 	}
 }

@@ -37,7 +37,8 @@ type sendCounts struct {
 func (s *sender) send(ctx context.Context, next func() (*kgo.Record, error)) error {
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
-	sending := context.WithoutCancel(ctx)
+	sending, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer giveUp()
 	deadlines := &deadlines{parent: sending, timeout: s.client.settings.deliveryTimeout()}
 	defer deadlines.stop()
 	stopProgress := s.app.progress(s.progressLine)
@@ -60,10 +61,9 @@ loop:
 		}
 	}
 	if s.stopped() {
-		// Waits for no answer any more: what is in flight ends as unknown, the rest as failed.
-		_ = s.client.AbortBufferedRecords(sending)
+		giveUp() // waits for no answer any more: what is in flight ends as unknown, the rest as failed
 	}
-	_ = s.client.Flush(sending) // its only error is the context's, which has no end; each record has its delivery timeout
+	_ = s.client.Flush(context.WithoutCancel(ctx)) // its only error is the context's, which has no end; each record has its delivery timeout
 	stopProgress()
 	return s.report(ctx, inputErr)
 }
@@ -118,6 +118,11 @@ func (s *sender) report(ctx context.Context, inputErr error) error {
 		line += " (acks=0: acked means sent, nothing confirms it)"
 	}
 	fmt.Fprintln(s.app.env.Err, line)
+	if s.app.json() {
+		if err := jsonLine(s.app.env.Out, s.counts); err != nil {
+			return err
+		}
+	}
 	switch {
 	case spilled != nil:
 		return failed(spilled, "What is missing there is lost unless it can be read again.", "the spill directory could not be written: %v", spilled)

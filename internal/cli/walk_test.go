@@ -132,7 +132,7 @@ var walk = []struct {
 	{line: "config check {dir}/bad.properties", code: exitUsage},
 	{line: "config check --client {dir}/client.properties", json: true},
 	{line: "config check --client {dir}/bad.properties", code: exitUsage},
-	{line: "produce orders", stdin: "more\n", code: exitDone},
+	{line: "produce orders", stdin: "more\n", json: true},
 	{line: "produce ordres", stdin: "x\n", code: exitFailed},
 	{line: "consume orders", json: true},
 	{line: "consume orders --offset nowhere", code: exitUsage},
