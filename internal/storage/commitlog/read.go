@@ -196,14 +196,14 @@ func (l *Log) find(s *segment, offset, size int64) (p place, ok bool, err error)
 	if err := s.load(interval); err != nil {
 		return p, false, err
 	}
-	w, done, err := s.walk(size)
+	w, err := s.walk(size)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			err = l.vanished(l.gen.Load())
 		}
 		return p, false, err
 	}
-	defer done()
+	defer w.close()
 	start, err := s.before(&w, offset)
 	if errors.Is(err, errIndex) { // the file is wrong: make it anew from the batches, and use that
 		if err = s.rebuild(interval); err == nil {
@@ -280,11 +280,11 @@ func (l *Log) damageAt(s *segment, pos int64) (Damage, bool) {
 
 // bound is the last boundary of batches within maxBytes of the first one, and the offset there.
 func (l *Log) bound(s *segment, first place, hi, maxBytes int64, atLeastOne bool) (pos, next int64, err error) {
-	w, done, err := s.walk(hi)
+	w, err := s.walk(hi)
 	if err != nil {
 		return 0, 0, err
 	}
-	defer done()
+	defer w.close()
 	pos, next = first.pos, first.base
 	if e, ok, err := s.offsets.floor(colB, first.pos+maxBytes, &s.files.small); err == nil && ok && e.b > first.pos && s.confirm(&w, e) == nil {
 		if b, _, err := w.header(e.b); err == nil && b.BaseOffset() > first.base {

@@ -111,11 +111,11 @@ func (r *opening) toPoint(s *segment, fileSize int64) (pos, next int64, err erro
 	if err := r.loadIndexes(s, fileSize); err != nil {
 		return 0, 0, err
 	}
-	w, done, err := s.walk(fileSize)
+	w, err := s.walk(fileSize)
 	if err != nil {
 		return 0, 0, err
 	}
-	defer done()
+	defer w.close()
 	if pos, next, err = r.resume(s, &w); err != nil {
 		return 0, 0, err
 	}

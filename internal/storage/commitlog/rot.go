@@ -57,11 +57,11 @@ func (l *Log) quarantine(d Damage) {
 // extent measures a damage: it ends where good batches begin again, at the latest at limit and to, the offset there.
 func (l *Log) extent(s *segment, pos, from, limit, to int64) (Damage, error) {
 	d := Damage{From: from, To: to, Segment: s.base, Position: pos, Until: limit, Reason: "no batch follows"}
-	w, done, err := s.walk(limit)
+	w, err := s.walk(limit)
 	if err != nil {
 		return d, err
 	}
-	defer done()
+	defer w.close()
 	b, size, err := w.header(pos)
 	switch {
 	case err == nil && b.BaseOffset() >= from && b.LastOffset() < to:

@@ -128,7 +128,9 @@ func (s *segment) index(last, pos, size int64, interval int) {
 
 // walker reads batch headers in order through one pooled buffer.
 type walker struct {
+	seg   *segment
 	f     vfs.File
+	pool  *[]byte
 	limit int64 // bytes of the segment
 	buf   []byte
 	at    int64 // position of buf[0]
@@ -173,14 +175,19 @@ func headerSize(b record.Batch) (size int64, ok bool) {
 	return size, ok
 }
 
-// walk opens a walker over the published bytes of the segment; done gives its buffer and file back.
-func (s *segment) walk(limit int64) (w walker, done func(), err error) {
+// walk opens a walker over the first limit bytes of the segment; close gives its buffer and file back.
+func (s *segment) walk(limit int64) (walker, error) {
 	f, err := s.log.acquire()
 	if err != nil {
-		return w, nil, err
+		return walker{}, err
 	}
 	buf := s.files.small.Get().(*[]byte)
-	return walker{f: f, limit: limit, buf: *buf}, func() { s.files.small.Put(buf); s.log.release() }, nil
+	return walker{seg: s, f: f, limit: limit, pool: buf, buf: *buf}, nil
+}
+
+func (w *walker) close() {
+	w.seg.files.small.Put(w.pool)
+	w.seg.log.release()
 }
 
 // load brings the sparse indexes into memory, rebuilt from the batches where the files cannot be trusted.
@@ -205,11 +212,11 @@ func (s *segment) rebuild(interval int) error {
 	s.rebuilding.Lock()
 	defer s.rebuilding.Unlock()
 	size := s.size.Load()
-	w, done, err := s.walk(size)
+	w, err := s.walk(size)
 	if err != nil {
 		return err
 	}
-	defer done()
+	defer w.close()
 	fresh := segment{base: s.base}
 	fresh.times.wide = true
 	fresh.clock = stamps{max: -1, first: unread}

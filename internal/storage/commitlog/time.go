@@ -41,11 +41,11 @@ func (l *Log) offsetForTime(ms int64) (offset, timestampMs int64, ok bool, err e
 }
 
 func (l *Log) searchTime(s *segment, size, ms int64) (offset, timestampMs int64, ok bool, err error) {
-	w, done, err := s.walk(size)
+	w, err := s.walk(size)
 	if err != nil {
 		return 0, 0, false, err
 	}
-	defer done()
+	defer w.close()
 	pos, err := l.timeStart(s, &w, ms)
 	from := s.base // where pos is not 0, timeStart has seen a batch there
 	for err == nil && pos < size {
@@ -146,11 +146,11 @@ func (l *Log) MaxTimestamp() (offset, timestampMs int64, err error) {
 	if err != nil || !ok {
 		return -1, -1, err
 	}
-	w, done, err := in.walk(size)
+	w, err := in.walk(size)
 	if err != nil {
 		return -1, -1, err
 	}
-	defer done()
+	defer w.close()
 	_, n, err := w.header(p.pos)
 	if err != nil {
 		return -1, -1, err
@@ -177,11 +177,11 @@ func (l *Log) stampsOf(s *segment) (stamps, error) {
 	}
 	size, _ := s.extent()
 	if e, ok := s.times.lastEntry(); ok {
-		w, done, err := s.walk(size)
+		w, err := s.walk(size)
 		if err != nil {
 			return stamps{}, err
 		}
-		defer done()
+		defer w.close()
 		p, ok, err := l.find(s, s.base+e.b, size)
 		if err != nil {
 			return stamps{}, err

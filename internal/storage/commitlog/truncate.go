@@ -127,11 +127,11 @@ func (l *Log) restamp(s *segment) error {
 			pos = at.b
 		}
 	}
-	w, done, err := s.walk(s.size.Load())
+	w, err := s.walk(s.size.Load())
 	if err != nil {
 		return err
 	}
-	defer done()
+	defer w.close()
 	if first, _, err := w.header(0); err == nil {
 		st.first = first.MaxTimestamp()
 	}
@@ -274,11 +274,11 @@ func (l *Log) visit(s *segment, from, size int64, do func(record.Batch)) (read i
 			return 0, err
 		}
 	}
-	w, done, err := s.walk(size)
+	w, err := s.walk(size)
 	if err != nil {
 		return 0, err
 	}
-	defer done()
+	defer w.close()
 	for pos := p.pos; pos < size; {
 		if d, in := l.damageAt(s, pos); in {
 			pos = d.Until

@@ -54,11 +54,11 @@ func (l *Log) confirmTxns(s *segment) error {
 		return nil
 	}
 	size, _ := s.extent()
-	w, done, err := s.walk(size)
+	w, err := s.walk(size)
 	if err != nil {
 		return err
 	}
-	defer done()
+	defer w.close()
 	for _, t := range entries {
 		p, ok, err := l.find(s, t.LastOffset, size)
 		if err != nil {
