@@ -55,6 +55,7 @@ func filesOf(t *testing.T, dir, suffix string) []string {
 // TestDumpLogSegments has Apache Kafka's tool read each kind of file in a partition's folder, of a running broker
 // and of a stopped one.
 func TestDumpLogSegments(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t)
 	fillPartition(t, b)
 	dir := b.Partition(t, dumped, 0)
@@ -148,6 +149,7 @@ func checkCheckpoint(t *testing.T, dir string) {
 // TestHoldfastDump has `holdfast dump` read a partition's folder that Apache Kafka wrote, transactions included, and
 // holds it to what Apache Kafka's own tool says of the same files.
 func TestHoldfastDump(t *testing.T) {
+	t.Parallel()
 	dump, theirs := holdfast(t), java(t, "org.apache.kafka.tools.DumpLogSegments")
 	b := startKafka(t)
 	fillPartition(t, b)

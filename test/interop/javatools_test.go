@@ -11,6 +11,7 @@ import (
 
 // TestJavaTools drives Apache Kafka's command line tools as their users do, one after the other on one broker.
 func TestJavaTools(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t)
 	tools := javaTools{b}
 	for _, step := range []struct {

@@ -8,6 +8,7 @@ import (
 
 // TestKafkaJSAdmin walks through the administration that kafkajs offers; node/admin.js is the walk.
 func TestKafkaJSAdmin(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t)
 	type offset struct {
 		Partition         int

@@ -8,6 +8,7 @@ import (
 
 // TestKcat is the first thing that many do with a broker.
 func TestKcat(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t)
 	kcat := tool{argv: []string{program(t, "kcat"), "-b", b.Addr}}
 

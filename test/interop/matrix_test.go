@@ -25,6 +25,7 @@ type matrixTopic struct {
 
 // TestMatrix has every client write with every codec that it ships, and every client read all of it.
 func TestMatrix(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t)
 	all := clients(t)
 	var topics []matrixTopic
