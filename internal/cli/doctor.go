@@ -12,28 +12,28 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// check is one thing that doctor looked at, and one line of its JSON output.
-type check struct {
+// hostCheck is one thing that doctor looked at, and one line of its JSON output.
+type hostCheck struct {
 	Check  string `json:"check"`
 	Level  string `json:"level"` // good, warn, bad, unknown
 	Found  string `json:"found"`
 	Remedy string `json:"remedy,omitempty"`
 }
 
-func good(name, format string, args ...any) check {
-	return check{Check: name, Level: "good", Found: fmt.Sprintf(format, args...)}
+func good(name, format string, args ...any) hostCheck {
+	return hostCheck{Check: name, Level: "good", Found: fmt.Sprintf(format, args...)}
 }
 
-func warn(name, remedy, format string, args ...any) check {
-	return check{Check: name, Level: "warn", Found: fmt.Sprintf(format, args...), Remedy: remedy}
+func warn(name, remedy, format string, args ...any) hostCheck {
+	return hostCheck{Check: name, Level: "warn", Found: fmt.Sprintf(format, args...), Remedy: remedy}
 }
 
-func bad(name, remedy, format string, args ...any) check {
-	return check{Check: name, Level: "bad", Found: fmt.Sprintf(format, args...), Remedy: remedy}
+func bad(name, remedy, format string, args ...any) hostCheck {
+	return hostCheck{Check: name, Level: "bad", Found: fmt.Sprintf(format, args...), Remedy: remedy}
 }
 
-func unknown(name string, why any) check {
-	return check{Check: name, Level: "unknown", Found: fmt.Sprint(why)}
+func unknown(name string, why any) hostCheck {
+	return hostCheck{Check: name, Level: "unknown", Found: fmt.Sprint(why)}
 }
 
 func newDoctorCommand(a *app) *cobra.Command {
@@ -93,13 +93,13 @@ func existingParent(dir string) (string, error) {
 }
 
 // hostChecks looks at everything, in the order in which it matters.
-func hostChecks(ctx context.Context, dir string, syncs int) []check {
-	list := []check{fileSystemCheck(dir)}
+func hostChecks(ctx context.Context, dir string, syncs int) []hostCheck {
+	list := []hostCheck{fileSystemCheck(dir)}
 	list = append(list, syncCheck(ctx, dir, syncs), spaceCheck(dir), openFilesCheck(), clockCheck())
 	return append(list, machineChecks()...)
 }
 
-func reportChecks(a *app, list []check) error {
+func reportChecks(a *app, list []hostCheck) error {
 	worst := exitDone
 	t := newTable("CHECK", "", "FOUND")
 	for _, c := range list {
@@ -136,7 +136,7 @@ const (
 )
 
 // syncCheck times writes of 4 KiB that are synced each.
-func syncCheck(ctx context.Context, dir string, times int) check {
+func syncCheck(ctx context.Context, dir string, times int) hostCheck {
 	const name = "sync to disk"
 	f, err := os.CreateTemp(dir, ".holdfast-doctor-*")
 	if err != nil {
@@ -159,7 +159,7 @@ func syncCheck(ctx context.Context, dir string, times int) check {
 	return judgeSync(name, h)
 }
 
-func judgeSync(name string, h *histogram) check {
+func judgeSync(name string, h *histogram) hostCheck {
 	p := h.percentiles()
 	figures := fmt.Sprintf("4 KiB written and synced in %.3f ms (median), %.3f ms (99th percentile), %.3f ms at most", p.P50, p.P99, p.Max)
 	switch {
@@ -172,7 +172,7 @@ func judgeSync(name string, h *histogram) check {
 }
 
 // judgeSpace is about the file system of the data directory.
-func judgeSpace(free, total uint64) check {
+func judgeSpace(free, total uint64) hostCheck {
 	const name = "free space"
 	share := 0.0
 	if total > 0 {
@@ -189,7 +189,7 @@ func judgeSpace(free, total uint64) check {
 }
 
 // judgeOpenFiles is about the limit of open files: each connection takes one, each segment in use about three.
-func judgeOpenFiles(limit uint64) check {
+func judgeOpenFiles(limit uint64) hostCheck {
 	const name = "open files"
 	remedy := "Raise it: ulimit -n 1048576, or LimitNOFILE=1048576 in the systemd unit."
 	switch {

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func fileSystemCheck(dir string) check {
+func fileSystemCheck(dir string) hostCheck {
 	const name = "file system"
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
@@ -29,6 +29,6 @@ func syncData(f *os.File) error {
 	return err
 }
 
-func clockCheck() check { return unknown("clock", "the kernel does not say") }
+func clockCheck() hostCheck { return unknown("clock", "the kernel does not say") }
 
-func machineChecks() []check { return []check{good("processors", "%d", runtime.NumCPU())} }
+func machineChecks() []hostCheck { return []hostCheck{good("processors", "%d", runtime.NumCPU())} }

@@ -16,7 +16,7 @@ import (
 // fileSystem is what we know of a kind of file system.
 type fileSystem struct {
 	name   string
-	level  string // as in check
+	level  string // as in hostCheck
 	remedy string
 }
 
@@ -46,7 +46,7 @@ func fileSystems() map[int64]fileSystem {
 	}
 }
 
-func fileSystemCheck(dir string) check {
+func fileSystemCheck(dir string) hostCheck {
 	const name = "file system"
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
@@ -59,7 +59,7 @@ func fileSystemCheck(dir string) check {
 	if options, ok := mountOptions(dir); ok && hasOption(options, "nobarrier", "barrier=0") {
 		return bad(name, "Mount it without nobarrier.", "%s is %s, mounted so that a sync does not reach the disk", dir, kind.name)
 	}
-	return check{Check: name, Level: kind.level, Found: dir + " is " + kind.name, Remedy: kind.remedy}
+	return hostCheck{Check: name, Level: kind.level, Found: dir + " is " + kind.name, Remedy: kind.remedy}
 }
 
 // mountOptions finds the options of the mount that dir is on.
@@ -96,7 +96,7 @@ func hasOption(options []string, names ...string) bool {
 func syncData(f *os.File) error { return unix.Fdatasync(int(f.Fd())) }
 
 // clockCheck asks the kernel whether something keeps the clock right.
-func clockCheck() check {
+func clockCheck() hostCheck {
 	const name = "clock"
 	var t unix.Timex
 	if _, err := unix.Adjtimex(&t); err != nil {
@@ -113,11 +113,11 @@ func clockCheck() check {
 }
 
 // machineChecks looks at memory and processors.
-func machineChecks() []check {
-	return []check{swapCheck(), hugePagesCheck(), processorsCheck(), memoryCheck()}
+func machineChecks() []hostCheck {
+	return []hostCheck{swapCheck(), hugePagesCheck(), processorsCheck(), memoryCheck()}
 }
 
-func swapCheck() check {
+func swapCheck() hostCheck {
 	const name = "swap"
 	swaps, err := os.ReadFile("/proc/swaps")
 	if err != nil {
@@ -133,7 +133,7 @@ func swapCheck() check {
 	return good(name, "on, with vm.swappiness=%d", swappiness)
 }
 
-func hugePagesCheck() check {
+func hugePagesCheck() hostCheck {
 	const name = "huge pages"
 	setting := firstLine("/sys/kernel/mm/transparent_hugepage/enabled")
 	switch {
@@ -145,7 +145,7 @@ func hugePagesCheck() check {
 	return good(name, "transparent: %s", setting)
 }
 
-func processorsCheck() check {
+func processorsCheck() hostCheck {
 	const name = "processors"
 	quota := strings.Fields(firstLine("/sys/fs/cgroup/cpu.max"))
 	if len(quota) == 2 && quota[0] != "max" {
@@ -159,7 +159,7 @@ func processorsCheck() check {
 	return good(name, "%d", runtime.NumCPU())
 }
 
-func memoryCheck() check {
+func memoryCheck() hostCheck {
 	const name = "memory"
 	var info unix.Sysinfo_t
 	if err := unix.Sysinfo(&info); err != nil {

@@ -4,7 +4,7 @@ package cli
 
 import "golang.org/x/sys/unix"
 
-func spaceCheck(dir string) check {
+func spaceCheck(dir string) hostCheck {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
 		return unknown("free space", err)
@@ -12,7 +12,7 @@ func spaceCheck(dir string) check {
 	return judgeSpace(st.Bavail*uint64(st.Bsize), st.Blocks*uint64(st.Bsize))
 }
 
-func openFilesCheck() check {
+func openFilesCheck() hostCheck {
 	var r unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &r); err != nil {
 		return unknown("open files", err)
