@@ -190,10 +190,15 @@ func (j *judge) operation(op Op, lane *lane, o *operation) {
 		ops.Found = 1
 	}
 	fate, aborted := j.fate(op, lane, o)
+	if o.has(acked) && found {
+		j.place(op, o)
+	}
 	switch fate {
 	case Acked:
 		ops.Acked = 1
-		j.promised(op, o, &ops)
+		if !found {
+			j.missing(op, o, &ops)
+		}
 	case Refused:
 		ops.Failed = 1
 		j.refused(op, o, aborted)
@@ -229,22 +234,24 @@ func (j *judge) fate(op Op, lane *lane, o *operation) (fate Result, aborted bool
 	return fate, false
 }
 
-// promised judges an acknowledged operation: is it there, and where it was said to be?
-func (j *judge) promised(op Op, o *operation, ops *Ops) {
-	weak := j.c.producers[op.Producer].Acks != AcksAll
+// place judges an acknowledged operation that the log holds: is it where it was said to be?
+func (j *judge) place(op Op, o *operation) {
 	at := o.acked - 1
-	if o.has(inLog) {
-		if at < 0 || !j.inAudit(at) {
-			return
-		}
-		if e := j.p.log.get(at); e != nil && e.has(audited) && e.producer() == op.Producer && e.seq == op.Seq {
-			return
-		}
-		if j.c.count(v6, weak, j.n, at) {
-			j.c.keep(v6, weak, j.c.offender(op, o, at, "acknowledged here, but it lies at offset "+text(o.where-1)))
-		}
+	if at < 0 || !j.inAudit(at) {
 		return
 	}
+	if e := j.p.log.get(at); e != nil && e.has(audited) && e.producer() == op.Producer && e.seq == op.Seq {
+		return
+	}
+	weak := j.c.producers[op.Producer].Acks != AcksAll
+	if j.c.count(v6, weak, j.n, at) {
+		j.c.keep(v6, weak, j.c.offender(op, o, at, "acknowledged here, but it lies at offset "+text(o.where-1)))
+	}
+}
+
+// missing judges an acknowledged operation that the final log does not hold.
+func (j *judge) missing(op Op, o *operation, ops *Ops) {
+	at := o.acked - 1
 	if at < 0 {
 		at = o.where - 1
 	}
@@ -255,6 +262,7 @@ func (j *judge) promised(op Op, o *operation, ops *Ops) {
 		j.unjudged++
 	default:
 		ops.Lost = 1
+		weak := j.c.producers[op.Producer].Acks != AcksAll
 		if j.c.count(v1, weak, j.n, at) {
 			j.c.keep(v1, weak, j.c.offender(op, o, at, j.lost(at)))
 		}
