@@ -93,15 +93,22 @@ func (r *raw) ask(q kmsg.Request) kmsg.Response {
 // frame reads one answer, without its length.
 func (r *raw) frame() []byte {
 	r.t.Helper()
-	var size [4]byte
-	if _, err := io.ReadFull(r, size[:]); err != nil {
-		r.t.Fatal(err)
-	}
-	b := make([]byte, binary.BigEndian.Uint32(size[:]))
-	if _, err := io.ReadFull(r, b); err != nil {
+	b, err := r.next()
+	if err != nil {
 		r.t.Fatal(err)
 	}
 	return b
+}
+
+// next is frame where the connection may end instead.
+func (r *raw) next() ([]byte, error) {
+	var size [4]byte
+	if _, err := io.ReadFull(r, size[:]); err != nil {
+		return nil, err
+	}
+	b := make([]byte, binary.BigEndian.Uint32(size[:]))
+	_, err := io.ReadFull(r, b)
+	return b, err
 }
 
 func TestFrameLengthThatIsNone(t *testing.T) {

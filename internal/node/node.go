@@ -62,6 +62,9 @@ type Node struct {
 	handler    *handler.Handler
 	server     *server.Server
 
+	requests, answers *handler.Budget
+	limits            atomic.Pointer[server.Limits]
+
 	ready   atomic.Bool
 	serving errgroup.Group
 	stop    context.CancelFunc // ends accepting and parked requests
@@ -81,6 +84,7 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	dirs := o.Config.List("log.dirs")
 	n := &Node{options: o, static: o.Config, dir: dirs[0], registry: metrics.New()}
 	n.config.Store(o.Config)
+	n.resolveLimits()
 	if err := n.start(ctx); err != nil {
 		return nil, errors.Join(err, n.abort())
 	}
@@ -182,6 +186,7 @@ func (n *Node) startPartitions(ctx context.Context) error {
 		return err
 	}
 	n.partitions = m
+	m.Start()
 	n.collect()
 	return nil
 }
@@ -202,23 +207,27 @@ func (n *Node) follow(_, after *image.Image, d image.Delta) {
 func (n *Node) resolveConfig(img *image.Image) {
 	n.config.Store(n.static.WithDynamic(
 		img.BrokerConfigs(image.DefaultBroker).Map(), img.BrokerConfigs(strconv.Itoa(int(n.id.NodeID))).Map()))
+	n.resolveLimits()
 }
 
 func (n *Node) startServer() {
 	v := n.options.Config
-	budget := v.Int64(config.MemoryBudgetBytes)
+	waited := n.registry.Histogram(metrics.MemoryWaitSeconds)
+	// Requests and answers have a half each: a request never holds up the answers that would set memory free.
+	half := v.Int64(config.MemoryBudgetBytes) / 2
+	n.requests, n.answers = handler.NewBudget(half, waited), handler.NewBudget(half, waited)
 	n.handler = handler.New(handler.Options{
 		NodeID: n.id.NodeID, Log: n.options.Log, Events: n.events, Metrics: handler.NewMetrics(n.registry),
 		Quorum: n.quorum, Partitions: n.partitions, Config: n.config.Load, DataDir: n.dir,
-		FetchMaxBytes: int32(v.Int("fetch.max.bytes")), MaxFetchWait: maxFetchWait, AnswerBudget: budget / 2,
+		FetchMaxBytes: int32(v.Int("fetch.max.bytes")), MaxFetchWait: maxFetchWait, Requests: n.requests, Answers: n.answers,
 		SessionSlots: v.Int("max.incremental.fetch.session.cache.slots"), Check: n.options.Check,
 	})
 	n.server = server.New(n.handler, server.Options{
 		Log: n.options.Log, Metrics: n.serverMetrics(),
-		MaxFrame: v.Int("socket.request.max.bytes"), Budget: budget / 2,
-		MaxConns: v.Int("max.connections"), MaxPerIP: v.Int("max.connections.per.ip"),
+		MaxFrame: v.Int("socket.request.max.bytes"), Requests: n.requests, Limits: n.limits.Load,
 		IdleLimit: v.Duration("connections.max.idle.ms"), WriteLimit: writeLimit,
 	})
+	n.collectServer()
 	ctx, stop := context.WithCancel(context.Background())
 	n.stop = stop
 	for _, l := range n.listeners {

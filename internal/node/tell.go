@@ -65,6 +65,14 @@ func (n *Node) collect() {
 	})
 }
 
+// collectServer registers what the server and its handlers hold.
+func (n *Node) collectServer() {
+	r := n.registry
+	r.Gauge(metrics.MemoryBudgetBytes).Set(float64(n.requests.Limit() + n.answers.Limit()))
+	r.GaugeFunc(metrics.MemoryUsedBytes, func() float64 { return float64(n.requests.Used() + n.answers.Used()) })
+	r.GaugeFunc(metrics.FetchSessions, func() float64 { return float64(n.handler.FetchSessions()) })
+}
+
 func (n *Node) serverMetrics() server.Metrics {
 	panics := n.registry.Counter(metrics.DecodePanics)
 	return server.Metrics{

@@ -6,12 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/semaphore"
 
 	"holdfast/internal/server/handler"
 )
@@ -20,42 +19,41 @@ import (
 type Options struct {
 	Log        *slog.Logger
 	Metrics    Metrics
-	MaxFrame   int           // bytes of one request, where its API has no smaller bound (socket.request.max.bytes)
-	Budget     int64         // bytes of all requests in work, weighed by what decoding them may take
-	MaxConns   int           // connections in all; 0 is no bound (max.connections)
-	MaxPerIP   int           // connections from one address; 0 is no bound (max.connections.per.ip)
-	IdleLimit  time.Duration // a connection silent for longer is closed (connections.max.idle.ms)
-	WriteLimit time.Duration // a client that takes no bytes of its answer for longer is cut off
+	MaxFrame   int             // bytes of one request, where its API has no smaller bound (socket.request.max.bytes)
+	Requests   *handler.Budget // of all requests in work, weighed by what working on them may take
+	Limits     func() *Limits  // as they are now; asked for each new connection
+	IdleLimit  time.Duration   // a connection silent for longer is closed (connections.max.idle.ms)
+	WriteLimit time.Duration   // a client that takes no bytes of its answer for longer is cut off
 }
 
 // Metrics is what a server counts. Every field may be called at any time, from any goroutine.
 type Metrics struct {
 	Opened   func(listener string)
 	Closed   func(listener, reason string) // reason: client, idle, error, frame, panic, slow, stop
-	Refused  func(listener, reason string) // a connection was not taken; reason: max, per_ip, handles
+	Refused  func(listener, reason string) // a connection was not taken; reason: per_ip, handles, stop
 	Panicked func()                        // a request broke the broker's code: always a bug
 }
 
 // Server serves the Kafka protocol on any number of listeners.
 type Server struct {
-	options  Options
-	handler  *handler.Handler
-	requests *semaphore.Weighted // the budget
+	options Options
+	handler *handler.Handler
 
 	workers  sync.WaitGroup // connections and their writers
 	draining atomic.Bool    // no connection waits for a further request
 
 	mu    sync.Mutex
 	conns map[*conn]struct{}
-	perIP map[string]int
+	perIP map[netip.Addr]int
+	freed chan struct{} // capacity one: a connection went
+	rate  bucket
 }
 
 // New returns a server whose requests h answers.
 func New(h *handler.Handler, o Options) *Server {
 	return &Server{
 		options: o, handler: h,
-		requests: semaphore.NewWeighted(o.Budget),
-		conns:    map[*conn]struct{}{}, perIP: map[string]int{},
+		conns: map[*conn]struct{}{}, perIP: map[netip.Addr]int{}, freed: make(chan struct{}, 1),
 	}
 }
 
@@ -93,12 +91,17 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// take starts serving a connection, or closes it where a bound is reached.
+// take starts serving a connection as soon as the limits allow it, or closes it where its address holds too many.
 func (s *Server) take(ctx context.Context, nc net.Conn, listener string) {
 	c := &conn{server: s, net: nc, client: handler.NewClient(nc, listener)}
-	if reason := s.register(c); reason != "" {
-		s.options.Metrics.Refused(listener, reason)
+	if !s.register(c) {
+		s.options.Metrics.Refused(listener, "per_ip")
 		nc.Close()
+		return
+	}
+	if s.waitForRoom(ctx) != nil {
+		s.options.Metrics.Refused(listener, "stop")
+		s.forget(c)
 		return
 	}
 	s.options.Metrics.Opened(listener)
@@ -129,32 +132,6 @@ func (s *Server) survive(c *conn, reason *string) {
 		s.options.Log.Error("a request broke the broker; its connection is closed",
 			"client", c.client.Address, "panic", broke, "stack", string(debug.Stack()))
 	}
-}
-
-func (s *Server) register(c *conn) (refused string) {
-	ip := c.client.Address.Addr().String()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if m := s.options.MaxConns; m > 0 && len(s.conns) >= m {
-		return "max"
-	}
-	if m := s.options.MaxPerIP; m > 0 && s.perIP[ip] >= m {
-		return "per_ip"
-	}
-	s.conns[c] = struct{}{}
-	s.perIP[ip]++
-	return ""
-}
-
-func (s *Server) forget(c *conn) {
-	c.net.Close()
-	ip := c.client.Address.Addr().String()
-	s.mu.Lock()
-	delete(s.conns, c)
-	if s.perIP[ip]--; s.perIP[ip] == 0 {
-		delete(s.perIP, ip)
-	}
-	s.mu.Unlock()
 }
 
 // Drain waits until the connections' work is done, after the context of Serve ended: requests already read are

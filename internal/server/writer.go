@@ -12,14 +12,15 @@ func (c *conn) startWriter() {
 	if c.queue != nil {
 		return
 	}
-	c.queue = make(chan *handler.Call, maxQueued)
+	c.queue, c.finished = make(chan *handler.Call, maxQueued), make(chan struct{})
 	c.server.workers.Go(c.writeQueued)
 }
 
-// stopWriter lets the writer finish what is queued, and go.
+// stopWriter returns when the writer has finished what is queued, and is gone. Only then may the connection be closed.
 func (c *conn) stopWriter() {
 	if c.queue != nil {
 		close(c.queue)
+		<-c.finished
 	}
 }
 
@@ -33,12 +34,13 @@ type joined struct {
 // writeQueued finishes and writes queued answers in order. Answers that are ready together leave in one send. After a
 // failed send it goes on finishing, so that every call is released.
 func (c *conn) writeQueued() {
+	defer close(c.finished)
 	out := joined{conn: c}
 	for call := range c.queue {
 		if !call.Ready() {
 			out.send()
 		}
-		answer := c.finish(call)
+		answer, whole := c.finish(call)
 		if len(out.bytes)+len(answer) > maxJoined {
 			out.send()
 			c.writeOrBreak(answer)
@@ -46,25 +48,29 @@ func (c *conn) writeQueued() {
 			out.bytes = append(out.bytes, answer...)
 		}
 		out.calls++
-		c.release(call)
+		if whole {
+			c.release(call)
+		} else {
+			c.drop(call)
+		}
 		if len(c.queue) == 0 {
 			out.send()
 		}
 	}
 }
 
-// finish waits for a call's answer. A panic there ends this connection only.
-func (c *conn) finish(call *handler.Call) (answer []byte) {
+// finish waits for a call's answer. A panic there ends this connection only; the call is then not whole.
+func (c *conn) finish(call *handler.Call) (answer []byte, whole bool) {
 	reason := ""
 	defer func() {
 		if reason != "" {
-			answer = nil
+			answer, whole = nil, false
 			c.breakOff()
 		}
 	}()
 	defer c.server.survive(c, &reason)
 	call.Finish()
-	return call.Answer()
+	return call.Answer(), true
 }
 
 // send writes what was gathered. Only then may the reader write again on its own: its answer is a later one.

@@ -16,7 +16,7 @@ var (
 	Violations        = &Def{Name: "holdfast_invariant_violations_total", Type: TypeCounter, Help: "Broken invariants. Each is a bug: anything above 0 deserves a report.", Labels: []string{"part"}}
 	DecodePanics      = &Def{Name: "holdfast_decode_panics_total", Type: TypeCounter, Help: "Panics while decoding a request; each closed one connection. Each is a bug."}
 	MemoryBudgetBytes = &Def{Name: "holdfast_memory_budget_bytes", Type: TypeGauge, Help: "The bound of holdfast_memory_used_bytes (memory.budget.bytes)."}
-	MemoryUsedBytes   = &Def{Name: "holdfast_memory_used_bytes", Type: TypeGauge, Help: "Memory charged to requests and answers in flight."}
+	MemoryUsedBytes   = &Def{Name: "holdfast_memory_used_bytes", Type: TypeCollected, Help: "Memory charged to requests and answers in flight."}
 	MemoryWaitSeconds = &Def{Name: "holdfast_memory_wait_seconds", Type: TypeHistogram, Help: "How long requests waited for memory before they were read; only those that waited.", Buckets: latency}
 )
 
@@ -25,7 +25,7 @@ var (
 	Connections        = &Def{Name: "holdfast_connections", Type: TypeGauge, Help: "Open client connections.", Labels: []string{"listener"}}
 	ConnectionsOpened  = &Def{Name: "holdfast_connections_opened_total", Type: TypeCounter, Help: "Connections accepted.", Labels: []string{"listener"}}
 	ConnectionsClosed  = &Def{Name: "holdfast_connections_closed_total", Type: TypeCounter, Help: "Connections closed, by reason: client, idle, error, frame, panic, slow, stop.", Labels: []string{"listener", "reason"}}
-	ConnectionsRefused = &Def{Name: "holdfast_connections_refused_total", Type: TypeCounter, Help: "Connections refused at once, by reason: max, per_ip, rate.", Labels: []string{"listener", "reason"}}
+	ConnectionsRefused = &Def{Name: "holdfast_connections_refused_total", Type: TypeCounter, Help: "Connections that were not taken, by reason: per_ip, handles, stop. Those beyond max.connections and its rate wait, unseen, in the kernel's queue.", Labels: []string{"listener", "reason"}}
 	Requests           = &Def{Name: "holdfast_requests_total", Type: TypeCounter, Help: "Requests answered, or taken where no answer is due, by API.", Labels: []string{"api"}}
 	RequestErrors      = &Def{Name: "holdfast_request_errors_total", Type: TypeCounter, Help: "Errors answered, by API and Kafka's name of the error; one for each topic or partition it concerns.", Labels: []string{"api", "error"}}
 	RequestSeconds     = &Def{Name: "holdfast_request_seconds", Type: TypeHistogram, Help: "From the last byte of a request read to its answer handed to the connection, waiting included.", Labels: []string{"api"}, Buckets: latency}
@@ -34,7 +34,7 @@ var (
 	ResponseBytes      = &Def{Name: "holdfast_response_bytes_total", Type: TypeCounter, Help: "Bytes of answers written, by API.", Labels: []string{"api"}}
 	ProduceWaiting     = &Def{Name: "holdfast_produce_waiting", Type: TypeGauge, Help: "Produce requests with acks=all that are appended and wait for their commit."}
 	FetchWaiting       = &Def{Name: "holdfast_fetch_waiting", Type: TypeGauge, Help: "Fetch requests that wait for enough records."}
-	FetchSessions      = &Def{Name: "holdfast_fetch_sessions", Type: TypeGauge, Help: "Incremental fetch sessions held."}
+	FetchSessions      = &Def{Name: "holdfast_fetch_sessions", Type: TypeCollected, Help: "Incremental fetch sessions held."}
 	FetchSessionsLost  = &Def{Name: "holdfast_fetch_sessions_evicted_total", Type: TypeCounter, Help: "Fetch sessions dropped for want of slots (max.incremental.fetch.session.cache.slots)."}
 )
 

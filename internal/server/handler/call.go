@@ -21,6 +21,7 @@ type Call struct {
 	answer  *Buffer // with length prefix; nil where the request gets none
 
 	began    time.Time
+	served   bool  // counted as in flight
 	reserved int64 // bytes of the answer taken from their budget
 
 	// An acks=all produce waits for its commit before it is answered.
@@ -42,17 +43,32 @@ func (h *Handler) NewCall(client *Client, size int, weight int64) *Call {
 	return call
 }
 
+// Grow makes room for a frame of size bytes, keeping those that are there.
+func (h *Handler) Grow(c *Call, size int) {
+	grown := h.buffers.Get(size)
+	copy(grown.B, c.Frame.B)
+	h.buffers.Put(c.Frame)
+	c.Frame = grown
+}
+
 // EndCall takes a call back, its buffers with it.
 func (h *Handler) EndCall(c *Call) {
+	h.DropCall(c)
 	h.buffers.Put(c.Frame)
 	h.buffers.Put(c.answer)
-	if c.reserved > 0 {
-		h.answers.Release(c.reserved)
-		c.reserved = 0
-	}
 	c.Frame, c.answer, c.Client, c.body, c.waits = nil, nil, nil, nil, false
 	c.header = wire.Header{}
 	h.calls.Put(c)
+}
+
+// DropCall ends a call that broke halfway. Somebody may still hold a part of it, so that it is never lent again.
+func (h *Handler) DropCall(c *Call) {
+	h.options.Answers.Give(c.reserved)
+	c.reserved = 0
+	if c.served {
+		h.metrics.inFlight.Add(-1)
+		c.served = false
+	}
 }
 
 // Waits reports whether the answer must be waited for with Finish.
@@ -65,7 +81,6 @@ func (c *Call) Ready() bool { return !c.waits || c.commit.Committed() }
 func (c *Call) Finish() {
 	if c.waits {
 		c.handler.finishProduce(c)
-		c.waits = false
 		c.handler.metrics.answered(c, c.handler.now().Sub(c.began))
 	}
 }

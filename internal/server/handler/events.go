@@ -15,6 +15,7 @@ func (h *Handler) outOfRange(c *Call, it *fetchItem) {
 	if it.part == nil {
 		return
 	}
+	h.metrics.outOfRange(it.part.Topic.Name)
 	asked, start := it.query.FetchOffset, it.found.LogStart
 	h.options.Events.Emit(h.event(event.KindFetchOutOfRange, c).In(it.part.Topic.Name, it.part.Index).
 		Number("offset", asked).Number("log_start", start).Number("log_end", it.found.HighWatermark).

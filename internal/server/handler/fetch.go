@@ -51,17 +51,18 @@ func (h *Handler) serveFetch(ctx context.Context, c *Call) error {
 	if s != nil {
 		defer s.mu.Unlock()
 	}
-	h.collectItems(c, s, byID)
+	h.collectItems(c, s)
+	h.findItems(c, byID)
 	enough := h.readItems(c)
 	if !enough && f.MaxWaitMs > 0 {
-		h.waitForItems(ctx, c)
+		h.waitForItems(ctx, c, byID)
 	}
 	return h.answerFetch(ctx, c, s)
 }
 
 // collectItems lists what to read: the request's partitions, or all of the session's, starting where the last answer
 // left off.
-func (h *Handler) collectItems(c *Call, s *session, byID bool) {
+func (h *Handler) collectItems(c *Call, s *session) {
 	items := c.fetch.items[:0]
 	if s == nil {
 		for i := range c.fetch.view.Topics {
@@ -76,6 +77,12 @@ func (h *Handler) collectItems(c *Call, s *session, byID bool) {
 			items = append(items, fetchItem{name: p.name, id: p.id, query: &p.query, told: p})
 		}
 	}
+	c.fetch.items = items
+}
+
+// findItems looks up who has the partitions.
+func (h *Handler) findItems(c *Call, byID bool) {
+	items := c.fetch.items
 	var topic *partition.Topic
 	for i := range items {
 		it := &items[i]
@@ -84,7 +91,6 @@ func (h *Handler) collectItems(c *Call, s *session, byID bool) {
 		}
 		it.part, it.missing = h.readable(topic, it.query.Index, byID)
 	}
-	c.fetch.items = items
 }
 
 // readable finds a partition to read, or says with Kafka's code why there is none.
@@ -101,7 +107,8 @@ func (h *Handler) readable(topic *partition.Topic, index int32, byID bool) (*par
 // readItems looks at every partition and reports whether the answer can leave: enough bytes, or an error to tell.
 func (h *Handler) readItems(c *Call) (enough bool) {
 	f := &c.fetch.view
-	left, bytes := int(min(f.MaxBytes, h.options.FetchMaxBytes)), 0
+	limit, bytes := int(max(min(f.MaxBytes, h.options.FetchMaxBytes), 0)), 0
+	left := limit
 	for i := range c.fetch.items {
 		it := &c.fetch.items[i]
 		if it.part == nil {
@@ -111,19 +118,27 @@ func (h *Handler) readItems(c *Call) (enough bool) {
 		}
 		it.found = it.part.Read(partition.ReadRequest{
 			Offset: it.query.FetchOffset, CurrentEpoch: it.query.CurrentLeaderEpoch,
-			MaxBytes: min(int(it.query.MaxBytes), left), AtLeastOne: bytes == 0, ReadCommitted: f.Isolation == 1,
+			MaxBytes: min(int(max(it.query.MaxBytes, 0)), left), AtLeastOne: bytes == 0, ReadCommitted: f.Isolation == 1,
 		})
 		bytes += it.found.Span.Len
 		left = max(left-it.found.Span.Len, 0)
 		enough = enough || it.found.Code != wire.None
 	}
-	return enough || bytes >= int(f.MinBytes) || len(c.fetch.items) == 0
+	return enough || bytes >= min(int(f.MinBytes), limit) || len(c.fetch.items) == 0
 }
 
+// shortWait is the patience of a fetch while memory is short: what parks holds some.
+const shortWait = 100 * time.Millisecond
+
 // waitForItems parks until the watermarks have moved far enough or the client's patience ends.
-func (h *Handler) waitForItems(ctx context.Context, c *Call) {
+func (h *Handler) waitForItems(ctx context.Context, c *Call, byID bool) {
 	s := &c.fetch
 	patience := min(time.Duration(s.view.MaxWaitMs)*time.Millisecond, h.options.MaxFetchWait)
+	if !h.options.Requests.Ample() {
+		patience = min(patience, shortWait)
+	}
+	h.metrics.fetchWaiting.Add(1)
+	defer h.metrics.fetchWaiting.Add(-1)
 	if s.watch == nil {
 		s.watch, s.timer = partition.NewWatch(), time.NewTimer(patience)
 	} else {
@@ -137,6 +152,7 @@ func (h *Handler) waitForItems(ctx context.Context, c *Call) {
 	for !h.readItems(c) {
 		select {
 		case <-s.watch.Signal():
+			h.findItems(c, byID) // a topic may have gone
 		case <-s.timer.C:
 			h.readItems(c)
 			return
@@ -155,7 +171,7 @@ func (h *Handler) answerFetch(ctx context.Context, c *Call, s *session) error {
 	}
 	w := &c.fetch.writer
 	sessionID := int32(0)
-	if s != nil {
+	if s != nil && !s.ended {
 		sessionID = s.id
 	}
 	w.Begin(c.begin(size), c.header.Version, 0, wire.None, sessionID, topics)
@@ -254,12 +270,16 @@ func (h *Handler) writeItem(c *Call, it *fetchItem) {
 	}
 	h.check(c.header.Key, r.Code)
 	records := w.Partition(head, r.Span.Len)
-	if err := r.Span.ReadAt(records); err != nil {
-		w.Undo()
-		w.Partition(wire.FetchError(it.query.Index, partition.ReadCode(err)), 0)
-		return
+	if r.Span.Len > 0 {
+		if err := r.Span.ReadAt(records); err != nil {
+			code := partition.ReadCode(err)
+			h.check(c.header.Key, code)
+			w.Undo()
+			w.Partition(wire.FetchError(it.query.Index, code), 0)
+			return
+		}
+		it.part.Topic.Fetched.Add(int64(r.Span.Len))
 	}
-	it.part.Topic.Fetched.Add(int64(r.Span.Len))
 	if it.told != nil {
 		it.told.told = true
 		it.told.highWatermark, it.told.lastStable, it.told.start = r.HighWatermark, r.LastStable, r.LogStart

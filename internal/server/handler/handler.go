@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
-	"golang.org/x/sync/semaphore"
 
 	"holdfast/internal/base/config"
 	"holdfast/internal/base/event"
@@ -33,7 +32,8 @@ type Options struct {
 
 	FetchMaxBytes int32         // bound of one answer's records (fetch.max.bytes)
 	MaxFetchWait  time.Duration // no fetch is parked for longer
-	AnswerBudget  int64         // bytes of all large answers in work
+	Requests      *Budget       // of requests in work: the server takes from it
+	Answers       *Budget       // of fetched records on their way out
 	SessionSlots  int           // fetch sessions kept (max.incremental.fetch.session.cache.slots)
 
 	// Check sees every error code that is answered. Tests use it to hold the broker to wire's table of answers.
@@ -45,7 +45,6 @@ type Handler struct {
 	options  Options
 	metrics  *Metrics
 	sessions sessions
-	answers  *semaphore.Weighted
 	buffers  Buffers
 	calls    sync.Pool
 	ids      producerIDs
@@ -56,8 +55,10 @@ type Handler struct {
 func New(o Options) *Handler {
 	h := &Handler{
 		options: o, metrics: o.Metrics,
-		sessions: sessions{slots: o.SessionSlots, byID: map[int32]*session{}, newID: func() int32 { return rand.Int32() }},
-		answers:  semaphore.NewWeighted(o.AnswerBudget),
+		sessions: sessions{
+			slots: o.SessionSlots, most: int(o.Requests.Limit() / 4 / partitionBytes), evicted: o.Metrics.sessionsEvicted,
+			newID: rand.Int32, byID: map[int32]*session{},
+		},
 	}
 	h.apis = map[int16]func(context.Context, *Call, kmsg.Request) kmsg.Response{
 		int16(kmsg.Metadata):                serve(h.metadata),
@@ -79,6 +80,9 @@ func New(o Options) *Handler {
 	return h
 }
 
+// FetchSessions is the number of fetch sessions held.
+func (h *Handler) FetchSessions() int { return h.sessions.count() }
+
 // serve gives an API's method the shape that the table holds.
 func serve[Q kmsg.Request, R kmsg.Response](f func(context.Context, *Call, Q) R) func(context.Context, *Call, kmsg.Request) kmsg.Response {
 	return func(ctx context.Context, c *Call, q kmsg.Request) kmsg.Response { return f(ctx, c, q.(Q)) }
@@ -87,7 +91,8 @@ func serve[Q kmsg.Request, R kmsg.Response](f func(context.Context, *Call, Q) R)
 // Serve works on a call whose frame has been read. After a nil error the call has its answer, or waits for it. An error
 // ends the connection: the request could not be understood, or closing is the answer.
 func (h *Handler) Serve(ctx context.Context, c *Call) error {
-	c.began = h.now()
+	c.began, c.served = h.now(), true
+	h.metrics.inFlight.Add(1)
 	var err error
 	c.header, c.body, err = wire.ParseHeader(c.Frame.B)
 	key := c.header.Key
@@ -162,13 +167,9 @@ func (h *Handler) partition(t *partition.Topic, index int32) *partition.Partitio
 }
 
 // reserveAnswer takes the bytes of a large answer from their budget, waiting for other answers to leave.
-func (h *Handler) reserveAnswer(ctx context.Context, c *Call, size int) error {
-	c.reserved = min(int64(size), h.options.AnswerBudget)
-	if err := h.answers.Acquire(ctx, c.reserved); err != nil {
-		c.reserved = 0
-		return err
-	}
-	return nil
+func (h *Handler) reserveAnswer(ctx context.Context, c *Call, size int) (err error) {
+	c.reserved, err = h.options.Answers.Take(ctx, int64(size))
+	return err
 }
 
 func ptr[T any](v T) *T { return &v }

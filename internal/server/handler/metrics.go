@@ -12,7 +12,10 @@ type Metrics struct {
 	registry *metrics.Registry
 	byKey    []apiMetrics // by API key
 	panics   metrics.Counter
-	sessions metrics.Gauge
+
+	inFlight, produceWaiting, fetchWaiting metrics.Gauge
+	commit                                 metrics.Histogram
+	sessionsEvicted                        metrics.Counter
 }
 
 type apiMetrics struct {
@@ -24,7 +27,12 @@ type apiMetrics struct {
 
 // NewMetrics binds the counters of every API in wire's table.
 func NewMetrics(r *metrics.Registry) *Metrics {
-	m := &Metrics{registry: r, panics: r.Counter(metrics.DecodePanics), sessions: r.Gauge(metrics.FetchSessions)}
+	m := &Metrics{
+		registry: r, panics: r.Counter(metrics.DecodePanics),
+		inFlight: r.Gauge(metrics.RequestsInFlight), produceWaiting: r.Gauge(metrics.ProduceWaiting),
+		fetchWaiting: r.Gauge(metrics.FetchWaiting), commit: r.Histogram(metrics.CommitSeconds),
+		sessionsEvicted: r.Counter(metrics.FetchSessionsLost),
+	}
 	for _, api := range wire.APIs() {
 		for int(api.Key) >= len(m.byKey) {
 			m.byKey = append(m.byKey, apiMetrics{})
@@ -57,9 +65,16 @@ func (m *Metrics) answered(c *Call, took time.Duration) {
 	a.sent.Add(int64(len(c.Answer())))
 }
 
+// outOfRange notes a fetch for an offset that the topic does not have.
+func (m *Metrics) outOfRange(topic string) { m.registry.Counter(metrics.FetchOutOfRange, topic).Inc() }
+
 // refused notes an error code that is answered.
 func (m *Metrics) refused(key int16, code wire.Code) {
-	if code != wire.None {
-		m.registry.Counter(metrics.RequestErrors, m.of(key).name, code.String()).Inc()
+	if code == wire.None {
+		return
+	}
+	m.registry.Counter(metrics.RequestErrors, m.of(key).name, code.String()).Inc()
+	if key == wire.KeyProduce {
+		m.registry.Counter(metrics.BatchesRefused, code.String()).Inc()
 	}
 }

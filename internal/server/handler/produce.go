@@ -34,6 +34,7 @@ func (h *Handler) serveProduce(c *Call) error {
 		h.answerProduce(c)
 	default:
 		c.waits = true
+		h.metrics.produceWaiting.Add(1)
 	}
 	return nil
 }
@@ -94,7 +95,23 @@ func (r refusedAcksNone) Error() string {
 // finishProduce waits for the commit, at most for the client's own time-out, and builds the answer.
 func (h *Handler) finishProduce(c *Call) {
 	c.commit.Wait(time.Duration(max(c.produce.TimeoutMs, 0)) * time.Millisecond)
+	c.waits = false
+	h.metrics.produceWaiting.Add(-1)
+	if allGood(&c.produced) {
+		h.metrics.commit.Seconds(h.now().Sub(c.began))
+	}
 	h.answerProduce(c)
+}
+
+func allGood(r *wire.ProduceResponse) bool {
+	for i := range r.Topics {
+		for j := range r.Topics[i].Partitions {
+			if r.Topics[i].Partitions[j].Code != wire.None {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func (h *Handler) answerProduce(c *Call) {

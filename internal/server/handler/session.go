@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"holdfast/internal/base/metrics"
 	"holdfast/internal/proto/wire"
 )
 
@@ -13,28 +14,36 @@ import (
 //
 // Sessions live in one cache, bounded by max.incremental.fetch.session.cache.slots. When it is full, the session that
 // has been idle the longest makes room if it has been idle for idleBeforeEviction; otherwise the new client goes on
-// without a session, which is always correct and only costs bytes.
-const idleBeforeEviction = 2 * time.Minute
+// without a session, which is always correct and only costs bytes. The same goes for the partitions of all sessions
+// together, since a client may name any number of them.
+const (
+	idleBeforeEviction = 2 * time.Minute
+	partitionBytes     = 512 // that a partition takes in a session, about
+)
 
 type sessions struct {
-	slots int
-	newID func() int32 // random, never 0
+	slots   int
+	most    int          // partitions of all sessions
+	newID   func() int32 // random
+	evicted metrics.Counter
 
-	mu   sync.Mutex
-	byID map[int32]*session
+	mu    sync.Mutex
+	byID  map[int32]*session
+	parts int // of all sessions
 }
 
 type session struct {
 	id      int32
-	usesIDs bool // topics by id, as from version 13
+	usesIDs bool      // topics by id, as from version 13
+	used    time.Time // guarded by sessions.mu
+	counted int       // its share of sessions.parts; guarded by sessions.mu
 
-	mu       sync.Mutex // one request at a time; taken with cache's mu not held
-	epoch    int32      // that the next request must carry
-	used     time.Time  // guarded by sessions.mu
-	parts    []sessionPartition
-	index    map[sessionKey]int
-	serveAt  int // where the next answer starts, so that a full answer does not starve the rest
-	released bool
+	mu      sync.Mutex // one request at a time; never waited for under sessions.mu
+	epoch   int32      // that the next request must carry
+	parts   []sessionPartition
+	index   map[sessionKey]int
+	serveAt int  // where the next answer starts, so that a full answer does not starve the rest
+	ended   bool // the answer tells the client to begin anew
 }
 
 type sessionKey struct {
@@ -83,7 +92,30 @@ func (s *sessions) open(f *wire.Fetch, byID bool, now time.Time) (*session, wire
 	}
 	found.epoch = nextEpoch(found.epoch)
 	found.update(f)
+	s.recount(found)
 	return found, wire.None
+}
+
+// recount notes how many partitions a session holds now. One that holds none any more ends, as in Kafka, and so does
+// one that has grown beyond what there is room for.
+func (s *sessions) recount(c *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.byID[c.id] != c {
+		return
+	}
+	s.parts += len(c.parts) - c.counted
+	c.counted = len(c.parts)
+	if len(c.parts) == 0 || s.parts > s.most {
+		c.ended = true
+		s.remove(c)
+	}
+}
+
+// remove forgets a session. Under s.mu.
+func (s *sessions) remove(c *session) {
+	delete(s.byID, c.id)
+	s.parts -= c.counted
 }
 
 func nextEpoch(e int32) int32 {
@@ -98,8 +130,10 @@ func (s *sessions) drop(id int32) {
 		return
 	}
 	s.mu.Lock()
-	delete(s.byID, id)
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	if c := s.byID[id]; c != nil {
+		s.remove(c)
+	}
 }
 
 // create returns a new session, locked, or nil where there is no room. An empty request gets none.
@@ -109,7 +143,11 @@ func (s *sessions) create(f *wire.Fetch, byID bool, now time.Time) *session {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.byID) >= s.slots && !s.evict(now) {
+	asked := 0
+	for i := range f.Topics {
+		asked += len(f.Topics[i].Partitions)
+	}
+	if s.parts+asked > s.most || len(s.byID) >= s.slots && !s.evict(now) {
 		return nil
 	}
 	id := s.newID()
@@ -119,6 +157,8 @@ func (s *sessions) create(f *wire.Fetch, byID bool, now time.Time) *session {
 	made := &session{id: id, usesIDs: byID, epoch: 1, used: now, index: map[sessionKey]int{}}
 	made.mu.Lock()
 	made.update(f)
+	made.counted = len(made.parts)
+	s.parts += made.counted
 	s.byID[id] = made
 	return made
 }
@@ -133,11 +173,12 @@ func (s *sessions) evict(now time.Time) bool {
 	if oldest == nil || now.Sub(oldest.used) < idleBeforeEviction {
 		return false
 	}
-	delete(s.byID, oldest.id)
+	s.remove(oldest)
+	s.evicted.Inc()
 	return true
 }
 
-// count is the number of sessions and of their partitions.
+// count is the number of sessions.
 func (s *sessions) count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
