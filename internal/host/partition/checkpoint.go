@@ -58,7 +58,7 @@ func (m *Manager) saveCheckpoints() error {
 	defer m.saving.Unlock()
 	recovery, start := map[commitlog.TopicPartition]int64{}, map[commitlog.TopicPartition]int64{}
 	changed := false
-	m.each(func(p *Partition, _ time.Time) {
+	m.each(time.Time{}, func(p *Partition, _ time.Time) {
 		p.mu.Lock()
 		point, from := p.log.RecoveryPoint(), p.log.Start()
 		p.mu.Unlock()

@@ -65,14 +65,13 @@ func (f *flusher) enqueue(p *Partition) {
 	}
 }
 
-// run flushes until stop closes, and once more after that.
+// run flushes until stop closes.
 func (f *flusher) run(stop <-chan struct{}) {
 	for {
 		select {
 		case <-f.wake:
 			f.flush()
 		case <-stop:
-			f.flush()
 			return
 		}
 	}

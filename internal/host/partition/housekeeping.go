@@ -22,14 +22,14 @@ func (m *Manager) keepHouse() {
 		case <-m.stop:
 			return
 		case <-checkpoint.C:
-			m.each((*Partition).flushAged)
+			m.each(m.options.Now(), (*Partition).flushAged)
 			if err := m.saveCheckpoints(); err != nil {
 				m.options.Log.Warn("checkpoints not written; recovery after a crash will read more", "err", err)
 			}
 		case <-sweep.C:
-			m.each((*Partition).sweep)
+			m.Sweep(m.options.Now())
 		case <-retain.C:
-			m.each((*Partition).retain)
+			m.Retain(m.options.Now())
 			retain.Reset(m.retentionInterval())
 		}
 	}
@@ -39,8 +39,8 @@ func (m *Manager) retentionInterval() time.Duration {
 	return max(m.options.Config().Duration("log.retention.check.interval.ms"), time.Millisecond)
 }
 
-func (m *Manager) each(do func(*Partition, time.Time)) {
-	now := time.Now()
+// each does something with every partition, in no order.
+func (m *Manager) each(now time.Time, do func(*Partition, time.Time)) {
 	for _, t := range m.Topics() {
 		for _, p := range t.Partitions() {
 			if p != nil {

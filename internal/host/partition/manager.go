@@ -32,6 +32,7 @@ type Options struct {
 	Events   event.Sink
 	Metrics  *metrics.Registry
 	Config   func() *config.Values // the broker's settings as they are now
+	Now      func() time.Time      // nil for time.Now
 }
 
 // Manager holds this node's partitions.
@@ -56,6 +57,9 @@ type Manager struct {
 // Open brings the partitions that img places on this node to life: each log is recovered as far as its recovery point
 // does not vouch for it. A partition that cannot be opened is an error of the whole start only where its directory is.
 func Open(o Options, img *image.Image) (*Manager, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	d := &dir{fs: o.FS, path: o.Dir, files: commitlog.NewFiles(o.FS, o.MaxFiles)}
 	m := &Manager{
 		options: o, dir: d, flusher: newFlusher(d), stop: make(chan struct{}),
@@ -75,7 +79,7 @@ func Open(o Options, img *image.Image) (*Manager, error) {
 	if err := m.setStraysAside(img); err != nil {
 		return nil, err
 	}
-	found := &recoveries{began: time.Now()}
+	found := &recoveries{began: o.Now()}
 	m.recovered = found.add
 	if err := m.openAll(img); err != nil {
 		return nil, err
@@ -88,10 +92,25 @@ func Open(o Options, img *image.Image) (*Manager, error) {
 	if !clean && len(m.points.recovery) > 0 {
 		found.tell(m, cause)
 	}
-	m.workers.Go(func() { m.flusher.run(m.stop) })
-	m.workers.Go(m.keepHouse)
 	return m, nil
 }
+
+// Start sets the flusher and the housekeeping going. A simulation leaves it out and calls Flush and the housekeeping's
+// steps itself.
+func (m *Manager) Start() {
+	m.workers.Go(func() { m.flusher.run(m.stop) })
+	m.workers.Go(m.keepHouse)
+}
+
+// Flush syncs everything that is dirty, once, and releases who waited for it. Only where Start was not called.
+func (m *Manager) Flush() { m.flusher.flush() }
+
+// Sweep and Retain are the steps of the housekeeping, as of now. Only where Start was not called.
+func (m *Manager) Sweep(now time.Time)  { m.each(now, (*Partition).sweep) }
+func (m *Manager) Retain(now time.Time) { m.each(now, (*Partition).retain) }
+
+// SaveCheckpoints writes recovery points and log starts where they moved.
+func (m *Manager) SaveCheckpoints() error { return m.saveCheckpoints() }
 
 func (m *Manager) openAll(img *image.Image) error {
 	var g errgroup.Group
@@ -262,7 +281,7 @@ func (m *Manager) open(t *Topic, index int32, p *image.Partition) (*Partition, e
 	s := t.settings.Load()
 	log, recovery, err := commitlog.Open(commitlog.Options{
 		FS: m.options.FS, Dir: filepath.Join(m.options.Dir, name), Files: m.dir.files,
-		TopicID: t.ID, Config: s.log, Now: time.Now(),
+		TopicID: t.ID, Config: s.log, Now: m.options.Now(),
 		RecoveryPoint: m.points.recoveryOf(name), LogStart: m.points.startOf(name),
 	})
 	if err != nil {
@@ -282,6 +301,7 @@ func (m *Manager) open(t *Topic, index int32, p *image.Partition) (*Partition, e
 func (m *Manager) Stop() error {
 	close(m.stop)
 	m.workers.Wait()
+	m.flusher.flush()
 	var g errgroup.Group
 	g.SetLimit(2 * runtime.GOMAXPROCS(0))
 	for _, t := range m.Topics() {

@@ -63,6 +63,9 @@ func (h *house) start(fsys vfs.FS, boot string) (err error) {
 		FS: fsys, Dir: "data", NodeID: 1, BootID: boot, MaxFiles: 100, Log: slog.New(slog.DiscardHandler),
 		Events: event.SinkFunc(h.emit), Metrics: metrics.New(), Config: func() *config.Values { return values },
 	}, h.img)
+	if err == nil {
+		h.Manager.Start()
+	}
 	return err
 }
 

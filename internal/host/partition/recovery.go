@@ -30,7 +30,7 @@ func (r *recoveries) add(p *Partition, found commitlog.Recovery) {
 
 	m := p.manager
 	if found.Cut != nil {
-		m.options.Events.Emit(event.New(event.KindTruncatedTail, time.Now(), m.options.NodeID).In(p.Topic.Name, p.Index).
+		m.options.Events.Emit(event.New(event.KindTruncatedTail, m.options.Now(), m.options.NodeID).In(p.Topic.Name, p.Index).
 			Number("end", found.Cut.Offset).Number("bytes", found.Cut.Bytes).
 			Number("recovery_point", m.points.recoveryOf(PartitionDir(p.Topic.Name, p.Index))).
 			Text("reason", fmt.Sprintf("the batch at byte %d of segment %d is not whole", found.Cut.Position, found.Cut.Segment)))
@@ -40,7 +40,7 @@ func (r *recoveries) add(p *Partition, found commitlog.Recovery) {
 		damaged = append(damaged, *found.Lost)
 	}
 	for _, d := range damaged {
-		m.options.Events.Emit(event.New(event.KindQuarantined, time.Now(), m.options.NodeID).In(p.Topic.Name, p.Index).
+		m.options.Events.Emit(event.New(event.KindQuarantined, m.options.Now(), m.options.NodeID).In(p.Topic.Name, p.Index).
 			Text("file", fmt.Sprintf("%s/%020d.log", PartitionDir(p.Topic.Name, p.Index), d.Segment)).
 			Number("first", d.From).Number("last", d.To-1).Text("reason", d.Reason))
 	}
@@ -48,17 +48,17 @@ func (r *recoveries) add(p *Partition, found commitlog.Recovery) {
 
 // tell says that the node before this one did not stop cleanly, and what that cost.
 func (r *recoveries) tell(m *Manager, cause string) {
-	m.options.Events.Emit(event.New(event.KindUncleanStart, time.Now(), m.options.NodeID).
+	m.options.Events.Emit(event.New(event.KindUncleanStart, m.options.Now(), m.options.NodeID).
 		Text("cause", cause).Number("partitions", r.partitions).Number("scanned_bytes", r.scanned).
 		Number("truncated", r.truncated).Number("quarantined", r.quarantined).
-		Number("millis", time.Since(r.began).Milliseconds()))
+		Number("millis", m.options.Now().Sub(r.began).Milliseconds()))
 }
 
 // dirFailed tells that the data directory acknowledges nothing any more.
 func (m *Manager) dirFailed(cause error) {
 	partitions := int64(0)
-	m.each(func(*Partition, time.Time) { partitions++ })
-	m.options.Events.Emit(event.New(event.KindDirFailed, time.Now(), m.options.NodeID).
+	m.each(time.Time{}, func(*Partition, time.Time) { partitions++ })
+	m.options.Events.Emit(event.New(event.KindDirFailed, m.options.Now(), m.options.NodeID).
 		Text("dir", m.options.Dir).Text("operation", "write or sync").Text("error", cause.Error()).
 		Number("partitions", partitions))
 }
