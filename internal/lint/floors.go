@@ -32,14 +32,15 @@ type floor struct {
 }
 
 // aside are the packages beside the stairs. They reach a node as a client or as a process, never by import, so
-// they see only the floors named here; whoever stands on the floor `below` or higher may import them.
+// they see only the floors, and the packages beside, that are named here; whoever stands on the floor `below` or higher
+// may import them.
 var aside = map[string]struct {
 	sees  []string
 	below string
 }{
 	"internal/console": {[]string{"base", "proto"}, "node"},
 	"internal/local":   {[]string{"base", "proto"}, "cli"},
-	"internal/verify":  {[]string{"base", "proto"}, "cli"},
+	"internal/verify":  {[]string{"base", "proto", "internal/local"}, "cli"}, // whose nodes it kills
 	"internal/sim":     {[]string{"base", "proto", "core", "storage", "host"}, "cmd"},
 	"internal/lint":    {nil, "none"},
 	"internal/deps":    {nil, "none"},
@@ -104,7 +105,7 @@ func edge(from, to string, test bool) string {
 	case a.key == b.key:
 		return "" // parts of one package's folder
 	case a.aside:
-		if slices.Contains(aside[a.key].sees, b.floor) {
+		if sees := aside[a.key].sees; slices.Contains(sees, b.floor) || b.aside && slices.Contains(sees, b.key) {
 			return ""
 		}
 	case b.aside:

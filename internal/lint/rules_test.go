@@ -48,6 +48,8 @@ func TestFloorsRefuse(t *testing.T) {
 		{"internal/node/a.go", "holdfast/internal/verify", "draw no such edge"},
 		{"internal/verify/a.go", "holdfast/internal/verify/check", ""},
 		{"internal/verify/a.go", "holdfast/internal/node", "draw no such edge"},
+		{"internal/verify/a.go", "holdfast/internal/local", ""},
+		{"internal/local/a.go", "holdfast/internal/verify", "draw no such edge"},
 		{"internal/host/coord/a.go", "holdfast/internal/host/partition", ""},
 		{"internal/host/coord/a.go", "holdfast/internal/host/quorum", "draw no such edge"},
 		{"cmd/holdfast/main.go", "holdfast/internal/cli", ""},
