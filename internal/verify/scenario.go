@@ -1,0 +1,88 @@
+package verify
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"holdfast/internal/local"
+	"holdfast/internal/verify/workload"
+)
+
+// Scenario is a plan: a setting of the producers, and what is done to the cluster.
+type Scenario struct {
+	Name  string
+	Short string // one sentence for the list
+	Kills bool   // nodes are killed in rounds; needs nodes of our own
+
+	Acks       int16
+	Idempotent bool
+	Retries    int
+	Fixed      bool // the setting is the point of it: it cannot be given otherwise
+}
+
+var scenarios = []Scenario{
+	{Name: "steady", Short: "load and no faults, on any Kafka cluster", Acks: -1, Idempotent: true, Retries: workload.RetriesMax},
+	{Name: "leader-kill", Kills: true, Short: "SIGKILL at random moments; acks=all, idempotent, endless retries: nothing may be lost, doubled or reordered",
+		Acks: -1, Idempotent: true, Retries: workload.RetriesMax},
+	{Name: "acks1-leader-kill", Kills: true, Fixed: true, Short: "the same with acks=1: what is lost is counted", Acks: 1, Retries: workload.RetriesMax},
+	{Name: "acks0-leader-kill", Kills: true, Fixed: true, Short: "the same with acks=0: what is lost is counted", Retries: workload.RetriesMax},
+	{Name: "no-retries-leader-kill", Kills: true, Fixed: true, Short: "the same with acks=all and no retries: every missing record is one the producer was told about", Acks: -1},
+}
+
+// Scenarios are all there are, in the order of the list.
+func Scenarios() []Scenario { return slices.Clone(scenarios) }
+
+// Find returns a scenario by its name.
+func Find(name string) (Scenario, bool) {
+	i := slices.IndexFunc(scenarios, func(s Scenario) bool { return s.Name == name })
+	if i < 0 {
+		return Scenario{}, false
+	}
+	return scenarios[i], true
+}
+
+// Options of a run.
+type Options struct {
+	Scenario Scenario
+	Seed     uint64
+	Rounds   int           // kills
+	Duration time.Duration // of the load, where nothing is killed
+	Every    time.Duration // between a recovery and the next kill, on average
+
+	Topic       string // made by the run
+	Partitions  int32
+	Replication int16             // -1 leaves it to the cluster
+	Configs     map[string]string // of the topic
+	Producers   int
+	Load        workload.Settings // of one producer; the topic and its partitions are filled in
+
+	RecoverWithin time.Duration // objective: from a start to acknowledgements of every partition
+	GapWithin     time.Duration // objective: the longest silence of a partition; 0 is none
+
+	Open  workload.Opener
+	Local *local.Cluster // whose nodes are killed; nil where nothing is
+	Say   func(progress string)
+}
+
+// Check says what cannot be meant.
+func (o *Options) Check() error {
+	switch {
+	case o.Scenario.Kills && o.Local == nil:
+		return fmt.Errorf("%s kills nodes, so it needs its own: --local 1", o.Scenario.Name)
+	case o.Scenario.Kills && o.Rounds < 1:
+		return fmt.Errorf("%s needs at least one round", o.Scenario.Name)
+	case !o.Scenario.Kills && o.Duration <= 0:
+		return fmt.Errorf("%s needs a duration", o.Scenario.Name)
+	case o.Partitions < 1 || o.Producers < 1:
+		return errors.New("a run needs a partition and a producer")
+	case o.Load.Idempotent && o.Load.Acks != -1:
+		return fmt.Errorf("an idempotent producer needs acks=all, not acks=%d", o.Load.Acks)
+	case o.Load.Idempotent && o.Load.Retries == 0:
+		return errors.New("an idempotent producer needs retries")
+	case o.Load.Rate < 0 || o.Load.Size < workload.HeaderSize:
+		return fmt.Errorf("a rate is not negative, and a value has at least %d bytes, which say whose it is", workload.HeaderSize)
+	}
+	return nil
+}
