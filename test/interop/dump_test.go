@@ -159,16 +159,22 @@ func TestHoldfastDump(t *testing.T) {
 
 	// The same facts in the words of either tool.
 	for _, c := range []struct{ suffix, kind, pattern, fields string }{
-		{".log", "batch", `(?m)^baseOffset: (\d+) lastOffset: (\d+) count: (\d+) .* position: (\d+) .* crc: (\d+) isvalid: (true|false)`,
-			"baseOffset lastOffset count position crc valid"},
+		{
+			".log", "batch", `(?m)^baseOffset: (\d+) lastOffset: (\d+) count: (\d+) .* position: (\d+) .* crc: (\d+) isvalid: (true|false)`,
+			"baseOffset lastOffset count position crc valid",
+		},
 		{".log", "record", `(?m)^\| offset: (\d+) CreateTime: (\d+) .* key: (\S+) payload`, "offset timestampMs key"},
 		{".log", "marker", `(?m)^\| offset: (\d+) CreateTime: (\d+) .* endTxnMarker: (\w+)`, "offset timestampMs marker"},
 		{".index", "offsetIndex", `(?m)^offset: (\d+) position: (\d+)`, "offset position"},
 		{".timeindex", "timeIndex", `(?m)^timestamp: (\d+) offset: (\d+)`, "timestampMs offset"},
-		{".snapshot", "producer", `(?m)^producerId: (\d+) producerEpoch: (\d+) coordinatorEpoch: (-?\d+) .*lastTimestamp: (\d+)`,
-			"producerId epoch coordinatorEpoch timestampMs"},
-		{".txnindex", "abortedTransaction", `(?m)^version: 0 producerId: (\d+) firstOffset: (\d+) lastOffset: (\d+) lastStableOffset: (\d+)`,
-			"producerId firstOffset lastOffset lastStableOffset"},
+		{
+			".snapshot", "producer", `(?m)^producerId: (\d+) producerEpoch: (\d+) coordinatorEpoch: (-?\d+) .*lastTimestamp: (\d+)`,
+			"producerId epoch coordinatorEpoch timestampMs",
+		},
+		{
+			".txnindex", "abortedTransaction", `(?m)^version: 0 producerId: (\d+) firstOffset: (\d+) lastOffset: (\d+) lastStableOffset: (\d+)`,
+			"producerId firstOffset lastOffset lastStableOffset",
+		},
 	} {
 		var got, want []string
 		for _, f := range filesOf(t, dir, c.suffix) {

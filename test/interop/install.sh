@@ -17,6 +17,7 @@ command -v javac >/dev/null || packages+=(default-jdk-headless)
 command -v mvn >/dev/null || packages+=(maven)
 command -v npm >/dev/null || packages+=(nodejs npm)
 python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
+command -v cc >/dev/null || packages+=(gcc libc6-dev) # for go test -race
 if [ ${#packages[@]} -gt 0 ]; then
   echo "interop: apt installs ${packages[*]}"
   sudo=; [ "$(id -u)" = 0 ] || sudo=sudo
