@@ -18,11 +18,17 @@ func (c *Checker) Finish() Report {
 	for i, m := range c.marks {
 		r.Faults[i].Mark = m
 	}
-	for i := range c.partitions {
-		j := judge{c: c, r: &r, n: int32(i), p: &c.partitions[i]}
-		j.bounds()
-		j.log()
-		j.operations()
+	judges := make([]judge, len(c.partitions))
+	if c.full {
+		judges = nil // with a part of the reads missing everything would look lost; what was seen at once stands
+	}
+	for i := range judges {
+		judges[i] = judge{c: c, r: &r, n: int32(i), p: &c.partitions[i]}
+		judges[i].bounds()
+		judges[i].log()
+	}
+	for i := range judges { // only now: a transaction may have shown itself in any partition
+		judges[i].operations()
 	}
 	c.conclude(&r)
 	return r
@@ -159,6 +165,11 @@ func (j *judge) sequence(offset int64, e *entry) {
 	}
 	o.set(inLog)
 	o.where = offset + 1
+	if pr := &c.producers[e.producer()]; pr.Transactional {
+		if n := lane.txn(e.seq); n >= 0 && (pr.txns[n] == txnUnsure || pr.txns[n] == txnCommitting) {
+			pr.txns[n] = txnCommitted // one record is there, so all have to be
+		}
+	}
 	if e.seq+1 >= lane.last {
 		lane.last = e.seq + 1
 	} else if c.count(v5, loose, j.n, offset) {
