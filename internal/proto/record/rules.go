@@ -228,7 +228,7 @@ func (r *Rules) outgrown() *Error {
 // judge walks over the records of b, sends them decompressed to sink if there is one, and finds their highest timestamp.
 func (r *Rules) judge(d *Decompressor, b Batch, sink io.Writer) (maxMs int64, err *Error) {
 	w := &d.walk
-	*w = walk{rules: r, source: source{chunk: w.chunk, sink: sink}}
+	*w = walk{rules: *r, source: source{chunk: w.chunk, sink: sink}}
 	if b.Codec() == None && sink == nil {
 		w.p = b.Payload()
 	} else {

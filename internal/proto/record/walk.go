@@ -13,7 +13,7 @@ const chunkSize = 32 << 10
 // 64 MiB is judged in 32 KiB. It is the one parser that strangers' records stream through.
 type walk struct {
 	source
-	rules *Rules
+	rules Rules // a copy: the caller's stays on its stack
 
 	baseMs   int64
 	low, top int64 // what a record's timestamp may be
