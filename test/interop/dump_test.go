@@ -59,9 +59,9 @@ func TestDumpLogSegments(t *testing.T) {
 	b := startBroker(t)
 	fillPartition(t, b)
 	dir := b.Partition(t, dumped, 0)
-	checkLogs(t, dir)
+	checkLogs(t, dir, true)
 	b.Stop(t)
-	checkLogs(t, dir)
+	checkLogs(t, dir, false)
 
 	dump := java(t, "org.apache.kafka.tools.DumpLogSegments")
 	for _, kind := range []string{".index", ".timeindex"} {
@@ -99,20 +99,26 @@ func TestDumpLogSegments(t *testing.T) {
 	checkCheckpoint(t, dir)
 }
 
+// preparedAhead is how the tool ends at the zeros that a running broker has prepared after the last record, as it does
+// in Apache Kafka's own folders with log.preallocate=true. A roll and a clean stop cut them off.
+const preparedAhead = "CorruptRecordException: Found record size 0 smaller than minimum record overhead"
+
 // checkLogs dumps all segments with their records and counts them.
-func checkLogs(t *testing.T, dir string) {
+func checkLogs(t *testing.T, dir string, running bool) {
 	t.Helper()
 	files := filesOf(t, dir, ".log")
 	if len(files) < 2 {
 		t.Fatalf("%d segments, want a roll", len(files))
 	}
 	out, complaints, err := java(t, "org.apache.kafka.tools.DumpLogSegments").try(t, "", "--files", strings.Join(files, ","), "--print-data-log")
-	if err != nil {
+	if running && err != nil && strings.Contains(complaints, preparedAhead) {
+		complaints, _, _ = strings.Cut(complaints, `Exception in thread "main"`)
+	} else if err != nil {
 		t.Fatalf("%v\n%s", err, tail(complaints))
 	}
 	for _, l := range strings.Split(strings.TrimSpace(complaints), "\n") {
 		// It takes a second segment's first offset for a gap after offset -1, in Apache Kafka's folders too.
-		if !strings.HasPrefix(l, "Non-consecutive offsets in") && !strings.HasPrefix(strings.TrimSpace(l), "-1 is followed by") {
+		if l != "" && !strings.HasPrefix(l, "Non-consecutive offsets in") && !strings.HasPrefix(strings.TrimSpace(l), "-1 is followed by") {
 			t.Errorf("the dump complains: %s", l)
 		}
 	}
