@@ -99,6 +99,8 @@ and tools in one binary. Every Kafka client works against it unchanged.
 		newBenchCommand(a),
 		newDoctorCommand(a),
 		newDumpCommand(a),
+		newLocalCommand(a),
+		newVerifyCommand(a),
 		newVersionCommand(a),
 		newCompletionCommand(),
 	)
