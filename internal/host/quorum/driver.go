@@ -170,6 +170,15 @@ func (d *Driver) Watch(w Watcher) {
 // Start replays the log, takes the lead if this node is the only voter, forms the cluster if there is none, shows the
 // first image to the watchers, and begins to serve Propose. When it returns nil, Image is up to date.
 func (d *Driver) Start() error {
+	if err := d.Begin(); err != nil {
+		return err
+	}
+	go d.run()
+	return nil
+}
+
+// Begin is Start without the goroutine: the caller takes the turns, with Step. A simulation does.
+func (d *Driver) Begin() error {
 	d.started.Store(true)
 	if err := d.begin(); err != nil {
 		err = errors.Join(fmt.Errorf("metadata in %s: %w", d.o.Dir, err), d.store.close())
@@ -177,7 +186,6 @@ func (d *Driver) Start() error {
 		close(d.done)
 		return err
 	}
-	go d.run()
 	return nil
 }
 
@@ -219,9 +227,9 @@ func (d *Driver) Stats() Stats {
 // reply. It returns when the change is committed and every watcher has seen it. The errors are ErrNotLeader, ErrStopped
 // and the context's own, when nothing was done; and ErrUnknown, when that is not known.
 func (d *Driver) Propose(ctx context.Context, request any) (reply any, err error) {
-	c := &call{cmd: controller.Command{Request: request}, reply: make(chan answer, 1)}
-	if _, err := io.ReadFull(d.o.Random, c.cmd.Nonce[:]); err != nil {
-		return nil, fmt.Errorf("read random bytes for a topic id: %w", err)
+	c, err := d.call(request)
+	if err != nil {
+		return nil, err
 	}
 	select {
 	case d.queue <- c:
@@ -243,6 +251,14 @@ func (d *Driver) Propose(ctx context.Context, request any) (reply any, err error
 	default:
 		return nil, d.stopped() // it was still in the queue
 	}
+}
+
+func (d *Driver) call(request any) (*call, error) {
+	c := &call{cmd: controller.Command{Request: request}, reply: make(chan answer, 1)}
+	if _, err := io.ReadFull(d.o.Random, c.cmd.Nonce[:]); err != nil {
+		return nil, fmt.Errorf("read random bytes for a topic id: %w", err)
+	}
+	return c, nil
 }
 
 func (d *Driver) stopped() error {

@@ -30,7 +30,8 @@ type loop struct {
 	pending []appended
 	waiting []*call // by index
 
-	group   int // bytes proposed in this turn
+	group   int  // bytes proposed in this turn
+	owes    bool // a full disk: the turn is not over, and no other begins
 	batches uint64
 }
 
@@ -69,40 +70,44 @@ func (d *Driver) begin() error {
 }
 
 // run is the goroutine.
-func (d *Driver) run() {
-	err := d.turns()
+func (d *Driver) run() { d.end(d.turns()) }
+
+// end answers all who wait and closes what is open.
+func (d *Driver) end(err error) {
 	for _, c := range d.waiting {
 		c.reply <- answer{err: errors.Join(ErrUnknown, err)}
 	}
+	d.waiting = nil
 	d.err = errors.Join(err, d.store.close())
 	close(d.done)
 }
 
 func (d *Driver) turns() error {
 	for {
-		if err := d.store.prepare(); err != nil {
+		var again <-chan time.Time
+		queue := d.queue
+		if d.owes {
+			again, queue = time.After(fullDiskRetry), nil
+		} else if err := d.store.prepare(); err != nil {
 			return err
 		}
 		select {
 		case <-d.stopping:
 			return nil
-		case c := <-d.queue:
+		case c := <-queue:
 			d.decide(c)
+			d.drain(groupCommands - 1)
+		case <-again:
 		}
-		d.drain()
-		err := d.turn()
-		if errors.Is(err, errStopping) {
-			return nil
-		}
-		if err != nil {
+		if err := d.turn(); err != nil {
 			return err
 		}
 	}
 }
 
-// drain takes the commands that came while the turn before was being synced.
-func (d *Driver) drain() {
-	for n := 1; n < groupCommands && d.group < groupBytes; n++ {
+// drain takes the commands that came while the turn before was being synced, at most n.
+func (d *Driver) drain(n int) {
+	for ; n > 0 && d.group < groupBytes; n-- {
 		select {
 		case c := <-d.queue:
 			d.decide(c)
@@ -134,31 +139,23 @@ func (d *Driver) decide(c *call) {
 	d.waiting = append(d.waiting, c)
 }
 
-// turn makes durable what was decided, and shows what became true.
+// turn makes durable what was decided, and shows what became true. A full disk leaves it unfinished: nothing was written,
+// raft's log in memory is ahead, there is no way back, but trying again heals it.
 func (d *Driver) turn() error {
 	d.group = 0
 	if err := d.pump(); err != nil {
 		return err
 	}
-	for {
-		err := d.store.flush()
-		if err == nil {
-			break
-		}
-		if d.store.journal.Failed() != nil || !(vfs.IsFull(err) || vfs.IsHandles(err)) {
-			return err
-		}
-		// Nothing was written, and raft's log in memory is ahead: there is no way back, but waiting heals it.
-		select {
-		case <-d.stopping:
-			return errStopping
-		case <-time.After(fullDiskRetry):
-		}
+	err := d.store.flush()
+	d.owes = err != nil && d.store.journal.Failed() == nil && (vfs.IsFull(err) || vfs.IsHandles(err))
+	switch {
+	case d.owes:
+		return nil
+	case err != nil:
+		return err
 	}
 	return d.show()
 }
-
-var errStopping = errors.New("stopping")
 
 // pump moves raft on until it wants nothing more: what it wants stored is staged, what is committed is applied to img.
 func (d *Driver) pump() error {
