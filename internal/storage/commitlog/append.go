@@ -226,6 +226,7 @@ func (l *Log) begin(base, nowMs int64) error {
 	}
 	s.log.release()
 	s.createdMs = nowMs
+	s.endKnown.Store(true)
 	s.offsets.reset()
 	s.times.reset()
 	s.clock.known = true

@@ -6,6 +6,7 @@ import (
 	"sort"
 	"strconv"
 	"sync"
+	"sync/atomic"
 )
 
 // EpochStart is a leader epoch and the offset at which it began.
@@ -26,6 +27,9 @@ type epochs struct {
 	mu    sync.RWMutex
 	line  []EpochStart
 	dirty bool // the file is older
+
+	judging sync.Mutex
+	judged  atomic.Bool // the line was compared with the batches since the log was opened
 }
 
 // assign records that epoch began at start, unless it is the latest already. Entries that the new one contradicts go:

@@ -80,9 +80,11 @@ type Log struct {
 	dirty       []*file // have unsynced bytes
 	syncing     []*file // handed out by Unsynced
 	syncGen     uint64
-	newNames    bool  // the folder has unsynced names
-	namesTaken  bool  // so it was said by Unsynced
-	nowMs       int64 // of the last append: replayed producers count as seen then
+	spaced      *segment // has zeros behind its end
+	spacedTo    int64    // up to there
+	newNames    bool     // the folder has unsynced names
+	namesTaken  bool     // so it was said by Unsynced
+	nowMs       int64    // of the last append: replayed producers count as seen then
 	pending     []pendingDelete
 	failed      error // an append could not be undone: no more of them
 

@@ -62,17 +62,12 @@ func (s Span) check(p []byte) error {
 	pos, want := s.pos, s.FirstOffset
 	for end := s.pos + int64(s.Len); pos < end; {
 		b, rest, err := record.Next(p)
-		if err != nil || !s.log.follows(b, want) || !b.CheckCRC() || b.NextOffset() > s.NextOffset || !s.log.epochFits(b) {
+		if err != nil || !s.log.follows(b, want) || !b.CheckCRC() || b.NextOffset() > s.NextOffset || !s.log.epochRight(b) {
 			return s.log.rotten(s.seg, pos, want, s.gen)
 		}
 		pos, want, p = pos+int64(len(b)), b.NextOffset(), rest
 	}
 	return nil
-}
-
-// epochFits compares a batch's epoch with the line of epochs, which forgets what is below the start.
-func (l *Log) epochFits(b record.Batch) bool {
-	return l.EpochAt(b.BaseOffset()) == b.LeaderEpoch() || b.BaseOffset() < l.Start()
 }
 
 // follows tells whether a batch may be where the offset want should be.
@@ -150,8 +145,10 @@ func (l *Log) locateIn(s *segment, at, below, maxBytes int64, atLeastOne bool) (
 		return none, false, nil
 	}
 	first, ok, err := l.find(s, at, size)
-	if err == nil && !ok && first.base < next && !l.conf().Gaps {
-		err = l.missing(s, first.base, size)
+	if err == nil && !ok {
+		if next, err = l.confirmEnd(s, size, next); at >= next && err == nil {
+			_, err = l.undamaged(at, below)
+		}
 	}
 	if err != nil || !ok {
 		return none, false, err
@@ -167,6 +164,11 @@ func (l *Log) locateIn(s *segment, at, below, maxBytes int64, atLeastOne bool) (
 		}
 		if ok {
 			hi, hiNext = cut.pos, min(below, cut.base)
+		}
+	}
+	if hi == size {
+		if hiNext, err = l.confirmEnd(s, size, hiNext); err != nil {
+			return none, false, err
 		}
 	}
 	out := Span{FirstOffset: first.base, seg: s, pos: first.pos}
@@ -186,14 +188,33 @@ func (l *Log) locateIn(s *segment, at, below, maxBytes int64, atLeastOne bool) (
 // place is where a batch begins.
 type place struct{ pos, base int64 }
 
+// confirmEnd is where a segment that was not read at start ends: at its successor, or, where the file turns out to end
+// too early, before offsets that are quarantined now.
+func (l *Log) confirmEnd(s *segment, size, next int64) (int64, error) {
+	if s.endKnown.Load() || l.conf().Gaps {
+		return next, nil
+	}
+	p, ok, err := l.find(s, next-1, size)
+	if err != nil {
+		if errors.Is(err, ErrDamaged) {
+			return next, nil // whoever reads there is told
+		}
+		return next, err
+	}
+	if !ok && p.base < next {
+		l.missing(s, p.base, size)
+	}
+	s.endKnown.Store(true)
+	return s.next.Load(), nil
+}
+
 // find is the place of the first batch whose last offset is at least offset. ok is false where the segment has none;
 // the place is then its end.
 func (l *Log) find(s *segment, offset, size int64) (p place, ok bool, err error) {
 	if pos, ok := l.hints.find(s, offset); ok && pos < size {
 		return place{pos, offset}, true, nil
 	}
-	interval := l.conf().IndexInterval
-	if err := s.load(interval); err != nil {
+	if err := s.load(l.conf()); err != nil {
 		return p, false, err
 	}
 	w, err := s.walk(size)
@@ -206,7 +227,7 @@ func (l *Log) find(s *segment, offset, size int64) (p place, ok bool, err error)
 	defer w.close()
 	start, err := s.before(&w, offset)
 	if errors.Is(err, errIndex) { // the file is wrong: make it anew from the batches, and use that
-		if err = s.rebuild(interval); err == nil {
+		if err = s.rebuild(l.conf()); err == nil {
 			start, err = s.before(&w, offset)
 		}
 		if errors.Is(err, errIndex) {
@@ -255,7 +276,7 @@ func (l *Log) walkTo(s *segment, w *walker, pos, offset int64) (p place, ok bool
 			continue
 		}
 		b, size, err := w.header(pos)
-		if errors.Is(err, errHeader) || err == nil && from >= 0 && !l.follows(b, from) {
+		if errors.Is(err, errHeader) || err == nil && (from >= 0 && !l.follows(b, from) || b.LastOffset() >= s.next.Load()) {
 			return p, false, l.rotten(s, pos, from, l.gen.Load())
 		}
 		if err != nil {

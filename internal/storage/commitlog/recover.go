@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math"
 	"path"
+	"slices"
 
 	"holdfast/internal/proto/record"
 )
@@ -43,6 +44,7 @@ func (r *opening) walk(segs []*segment) error {
 func (r *opening) walkSegment(s *segment) (next int64, whole bool, err error) {
 	l := r.l
 	fileSize := s.size.Load()
+	s.endKnown.Store(true)
 	pos, next, err := r.toPoint(s, fileSize)
 	if err != nil {
 		return 0, false, err
@@ -122,7 +124,7 @@ func (r *opening) toPoint(s *segment, fileSize int64) (pos, next int64, err erro
 	interval := l.conf().IndexInterval
 	for pos < fileSize && next < r.point {
 		b, size, err := w.header(pos)
-		if errors.Is(err, errHeader) || err == nil && !l.follows(b, next) {
+		if errors.Is(err, errHeader) || err == nil && (!l.follows(b, next) || r.straddles(s, b, pos, next, fileSize)) {
 			if pos, next, err = r.rot(s, pos, next, fileSize); err != nil {
 				return 0, 0, err
 			}
@@ -140,6 +142,15 @@ func (r *opening) toPoint(s *segment, fileSize int64) (pos, next int64, err erro
 	}
 	r.ReplayedBytes += w.read
 	return pos, next, nil
+}
+
+// straddles tells whether a batch goes over the recovery point because its last offset was changed.
+func (r *opening) straddles(s *segment, b record.Batch, pos, next, fileSize int64) bool {
+	if b.NextOffset() <= r.point {
+		return false
+	}
+	_, good := r.l.goodAt(s, pos, next, fileSize, math.MaxInt64)
+	return !good
 }
 
 // loadIndexes reads both sparse indexes of the segment that the recovery point is in and forgets what is above it.
@@ -195,6 +206,7 @@ func (r *opening) resume(s *segment, w *walker) (pos, next int64, err error) {
 // rot quarantines what should be a batch below the recovery point, and says where to go on: at the next good batch, or at
 // the end of the file as if it were the recovery point.
 func (r *opening) rot(s *segment, pos, next, fileSize int64) (int64, int64, error) {
+	pos, next = r.l.blame(s, pos, next, fileSize)
 	d, err := r.l.extent(s, pos, next, fileSize, math.MaxInt64)
 	if err != nil {
 		return 0, 0, err
@@ -334,10 +346,8 @@ func (r *opening) settle(logStart int64) error {
 	}
 	l.start.Store(min(max(logStart, segs[0].base), l.End()))
 	l.keepDamage(func(d Damage) bool { return d.To > logStart }) // of records that were deleted nobody misses a part
-	if r.epochsWrong {
-		if err := r.rebuildEpochs(segs); err != nil {
-			return err
-		}
+	if err := r.judgeEpochs(); err != nil {
+		return err
 	}
 	l.epochs.cutEnd(l.End() + 1)
 	l.epochs.cutStart(l.Start())
@@ -398,26 +408,18 @@ func (r *opening) settle(logStart int64) error {
 	return nil
 }
 
-// rebuildEpochs reads the epochs from the headers of all batches: the file is missing or older than they are.
-func (r *opening) rebuildEpochs(segs []*segment) error {
-	known := r.l.epochs.list()
-	r.l.epochs.clear()
-	for _, s := range segs {
-		size, _ := s.extent()
-		_, err := r.l.visit(s, s.base, size, func(b record.Batch) {
-			if e := b.LeaderEpoch(); e > r.l.epochs.latest() {
-				r.l.epochs.assign(e, b.BaseOffset())
-			}
-		})
-		if err != nil {
-			return err
-		}
+// judgeEpochs has the line of epochs made anew where it does not say what the batches say.
+func (r *opening) judgeEpochs() error {
+	c := &r.l.epochs
+	if !r.epochsWrong {
+		return nil
 	}
-	if r.have[epochsName] || r.l.epochs.latest() != UndefinedEpoch {
+	before := c.list()
+	if err := r.l.judgeEpochs(); err != nil {
+		return err
+	}
+	if after := c.list(); !slices.Equal(before, after) {
 		r.Rebuilt = append(r.Rebuilt, epochsName)
-	}
-	if n := len(known); n > 0 && known[n-1].Epoch > r.l.epochs.latest() && known[n-1].Start >= r.l.End() {
-		r.l.epochs.assign(known[n-1].Epoch, r.l.End())
 	}
 	return nil
 }

@@ -22,7 +22,9 @@ func (l *Log) rotten(s *segment, pos, from int64, gen uint64) error {
 	if d, known := l.damageAt(s, pos); known {
 		return &DamagedError{Dir: l.dir, Damage: d}
 	}
-	d, err := l.extent(s, pos, from, s.size.Load(), s.next.Load())
+	size, next := s.extent()
+	pos, from = l.blame(s, pos, from, size)
+	d, err := l.extent(s, pos, from, size, next)
 	if err != nil {
 		return err
 	}
@@ -34,17 +36,15 @@ func (l *Log) rotten(s *segment, pos, from int64, gen uint64) error {
 }
 
 // missing quarantines offsets whose batches are not in their segment: it ends too early.
-func (l *Log) missing(s *segment, from, size int64) error {
-	gen := l.gen.Load()
+func (l *Log) missing(s *segment, from, size int64) {
 	l.finding.Lock()
 	defer l.finding.Unlock()
 	now, next := s.extent()
-	if now != size || l.gen.Load() != gen {
-		return ErrTruncated
+	if s.endKnown.Load() || now != size || from >= next { // another reader was first, or a truncation
+		return
 	}
-	d := Damage{From: from, To: next, Segment: s.base, Position: size, Until: size, Reason: "the file ends too early"}
-	l.quarantine(d)
-	return &DamagedError{Dir: l.dir, Damage: d}
+	s.grow(size, from)
+	l.quarantine(Damage{From: from, To: next, Segment: s.base, Position: size, Until: size, Reason: "the file ends too early"})
 }
 
 func (l *Log) quarantine(d Damage) {
@@ -52,6 +52,49 @@ func (l *Log) quarantine(d Damage) {
 	slices.SortFunc(all, func(a, b Damage) int { return cmp.Compare(a.From, b.From) })
 	l.damage.Store(&all)
 	l.hints.clear()
+}
+
+// blame goes one batch back where that is the one at fault: a length or last offset that was changed is noticed only by
+// what should follow.
+func (l *Log) blame(s *segment, pos, from, size int64) (int64, int64) {
+	w, err := s.walk(size)
+	if err != nil {
+		return pos, from
+	}
+	defer w.close()
+	for below := pos; below > 0; {
+		e, ok, err := s.offsets.floor(colB, below-1, &s.files.small)
+		if err != nil || !ok || s.confirm(&w, e) != nil {
+			e.b = 0
+		}
+		if at, want, landed := s.endingAt(&w, e.b, pos); landed {
+			if _, good := l.goodAt(s, at, want, size, math.MaxInt64); !good {
+				return at, want
+			}
+			return pos, from
+		}
+		below = e.b // the walk that failed came over an earlier batch
+	}
+	return pos, from
+}
+
+// endingAt walks from a batch to the one that ends at pos, and returns its place.
+func (s *segment) endingAt(w *walker, start, pos int64) (at, want int64, ok bool) {
+	want = s.base
+	for at = start; at < pos; {
+		b, n, err := w.header(at)
+		if err != nil {
+			return 0, 0, false
+		}
+		if at == start && start > 0 {
+			want = b.BaseOffset()
+		}
+		if at+n == pos {
+			return at, want, true
+		}
+		at, want = at+n, b.NextOffset()
+	}
+	return 0, 0, false
 }
 
 // extent measures a damage: it ends where good batches begin again, at the latest at limit and to, the offset there.

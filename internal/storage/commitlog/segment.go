@@ -28,6 +28,8 @@ type segment struct {
 	size atomic.Int64 // bytes of whole batches; the file may be longer: zeros prepared ahead
 	next atomic.Int64 // the offset after the last batch
 
+	endKnown atomic.Bool // next is read from the batches, not taken from the successor's name
+
 	rebuilding sync.Mutex // one rebuild at a time
 
 	mu    sync.Mutex // clock; size and next together
@@ -191,7 +193,7 @@ func (w *walker) close() {
 }
 
 // load brings the sparse indexes into memory, rebuilt from the batches where the files cannot be trusted.
-func (s *segment) load(interval int) error {
+func (s *segment) load(c *Config) error {
 	limit := entry{math.MaxInt32, s.size.Load() - 1}
 	errOffsets := s.offsets.load(limit, &s.files.small)
 	errTimes := s.times.load(entry{math.MaxInt64, math.MaxInt32}, &s.files.small)
@@ -203,12 +205,13 @@ func (s *segment) load(interval int) error {
 	if errOffsets == nil && errTimes == nil || s.size.Load() == 0 {
 		return nil
 	}
-	return s.rebuild(interval)
+	return s.rebuild(c)
 }
 
 // rebuild makes both sparse indexes anew from the headers of all batches. Readers may call it, also while batches are
 // appended: entries that the appender added meanwhile are kept.
-func (s *segment) rebuild(interval int) error {
+func (s *segment) rebuild(c *Config) error {
+	interval, gaps := c.IndexInterval, c.Gaps
 	s.rebuilding.Lock()
 	defer s.rebuilding.Unlock()
 	size := s.size.Load()
@@ -220,6 +223,7 @@ func (s *segment) rebuild(interval int) error {
 	fresh := segment{base: s.base}
 	fresh.times.wide = true
 	fresh.clock = stamps{max: -1, first: unread}
+	from := s.base
 	for pos := int64(0); pos < size; {
 		b, n, err := w.header(pos)
 		if err != nil {
@@ -229,7 +233,12 @@ func (s *segment) rebuild(interval int) error {
 			return err
 		}
 		fresh.stamp(b.MaxTimestamp(), b.LastOffset())
-		fresh.index(b.LastOffset(), pos, n, interval)
+		if from < 0 || b.BaseOffset() == from || b.BaseOffset() > from && gaps {
+			fresh.index(b.LastOffset(), pos, n, interval)
+			from = b.NextOffset()
+		} else {
+			from = -1 // its offset is wrong: no entry may name it
+		}
 		pos += n
 	}
 	s.mu.Lock()

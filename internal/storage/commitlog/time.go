@@ -74,7 +74,7 @@ func (l *Log) searchTime(s *segment, size, ms int64) (offset, timestampMs int64,
 // timeStart is a position before which no record is as late as ms. An entry that does not describe the batch it names is
 // not believed.
 func (l *Log) timeStart(s *segment, w *walker, ms int64) (int64, error) {
-	if err := s.load(l.conf().IndexInterval); err != nil {
+	if err := s.load(l.conf()); err != nil {
 		return 0, err
 	}
 	e, ok, err := s.times.floor(colA, ms, &s.files.small)
@@ -168,8 +168,7 @@ func (l *Log) stampsOf(s *segment) (stamps, error) {
 	if t := s.stamps(); t.known {
 		return t, nil
 	}
-	interval := l.conf().IndexInterval
-	if err := s.load(interval); err != nil {
+	if err := s.load(l.conf()); err != nil {
 		return stamps{}, err
 	}
 	if t := s.stamps(); t.known { // rebuilt
@@ -196,7 +195,7 @@ func (l *Log) stampsOf(s *segment) (stamps, error) {
 	if size == 0 {
 		return stamps{known: true, max: -1, first: unread}, nil
 	}
-	if err := s.rebuild(interval); err != nil {
+	if err := s.rebuild(l.conf()); err != nil {
 		return stamps{}, err
 	}
 	return s.stamps(), nil

@@ -36,7 +36,7 @@ func (l *Log) TruncateTo(offset int64) error {
 func (l *Log) truncate(segs []*segment, i int, offset int64) error {
 	s := segs[i]
 	size := s.size.Load()
-	if err := s.load(l.conf().IndexInterval); err != nil {
+	if err := s.load(l.conf()); err != nil {
 		return err
 	}
 	if err := l.loadTxns(s); err != nil {
@@ -57,6 +57,7 @@ func (l *Log) truncate(segs []*segment, i int, offset int64) error {
 	l.start.Store(min(l.Start(), end))
 	l.publish(slices.Clone(segs[:i+1]))
 	s.grow(cut, end)
+	s.endKnown.Store(true)
 	l.gen.Add(1) // from here on readers throw away what they found before
 	l.hints.clear()
 	l.keepDamage(func(d Damage) bool { return d.To <= end })
