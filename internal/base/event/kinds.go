@@ -129,7 +129,7 @@ var KindRecordsDeleted = &Kind{
 // KindRecordsExpired: retention dropped records.
 var KindRecordsExpired = &Kind{
 	Name: "records_expired", Severity: slog.LevelInfo,
-	Fields:   []Field{number("first", "the first offset dropped"), number("before", "the first offset kept"), number("bytes", "dropped"), text("reason", "age or size")},
+	Fields:   []Field{number("first", "the first offset dropped"), number("before", "the first offset kept"), number("bytes", "dropped"), text("reason", "time, size or log start")},
 	Sentence: "retention by {reason} dropped offsets {first} up to but not including {before} of {topic}-{partition} ({bytes} bytes)",
 	Doc:      "Old segments were dropped as retention.ms and retention.bytes say.",
 }

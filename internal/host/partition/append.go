@@ -35,7 +35,7 @@ func (p *Partition) Append(records []byte, acks Acks, now time.Time, c *Commit, 
 		r.Code = wire.NotLeaderOrFollower
 		return
 	}
-	if err := p.manager.dir.Failed(); err != nil {
+	if err := p.manager.dir.refuses(); err != nil {
 		r.Code, r.ErrorMessage = wire.KafkaStorageError, err.Error()
 		return
 	}
@@ -114,7 +114,10 @@ func producerBatch(b record.Batch, first, last int64) producer.Batch {
 // exhausted handles pass; any other error is the device's, and ends the directory.
 func (p *Partition) writeFailed(err error, r *wire.ProducePartitionResult) {
 	r.Code, r.ErrorMessage = wire.KafkaStorageError, err.Error()
-	if !vfs.IsFull(err) && !vfs.IsHandles(err) {
+	switch {
+	case vfs.IsFull(err):
+		p.manager.dir.space.hit.Store(true)
+	case !vfs.IsHandles(err):
 		p.manager.dir.fail(err)
 	}
 }

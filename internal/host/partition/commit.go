@@ -74,6 +74,11 @@ func (c *Commit) Wait(timeout time.Duration) {
 		return
 	case <-c.timer.C:
 	}
+	c.GiveUp()
+}
+
+// GiveUp is Wait when its time has passed: what is still open is answered with REQUEST_TIMED_OUT.
+func (c *Commit) GiveUp() {
 	if c.left.Add(1) == 1 { // the last entry was finished meanwhile
 		<-c.done
 		return

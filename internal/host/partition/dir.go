@@ -22,6 +22,7 @@ type dir struct {
 	path  string
 	files *commitlog.Files
 
+	space    space
 	failed   atomic.Pointer[error]
 	onFailed func(error)
 }

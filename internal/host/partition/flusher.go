@@ -5,8 +5,6 @@ import (
 	"io/fs"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
 	"holdfast/internal/proto/wire"
 	"holdfast/internal/storage/vfs"
 )
@@ -21,9 +19,10 @@ const (
 // flusher makes appended bytes durable, everything that is dirty in one round, and then says so to the partitions: the
 // group commit. While a round runs, the next one gathers.
 type flusher struct {
-	dir    *dir
-	syncfs bool          // the file system's syncfs is a barrier that reports errors
-	wake   chan struct{} // capacity one
+	dir     *dir
+	syncfs  bool          // the file system's syncfs is a barrier that reports errors
+	inOrder bool          // one sync after the other
+	wake    chan struct{} // capacity one
 
 	mu    sync.Mutex
 	dirty []*Partition
@@ -42,8 +41,8 @@ type job struct {
 	files int   // of the round's files, so many are this partition's
 }
 
-func newFlusher(d *dir) *flusher {
-	return &flusher{dir: d, syncfs: vfs.TrustSyncFS(d.fs, d.path), wake: make(chan struct{}, 1)}
+func newFlusher(d *dir, inOrder bool) *flusher {
+	return &flusher{dir: d, inOrder: inOrder, syncfs: vfs.TrustSyncFS(d.fs, d.path), wake: make(chan struct{}, 1)}
 }
 
 // markDirty queues p for the next round. Called under p.mu.
@@ -79,6 +78,13 @@ func (f *flusher) run(stop <-chan struct{}) {
 
 // flush is one round.
 func (f *flusher) flush() {
+	if f.gather() {
+		f.tell(f.sync())
+	}
+}
+
+// gather begins a round with all that is dirty, and reports whether that is anything.
+func (f *flusher) gather() bool {
 	f.mu.Lock()
 	f.round, f.dirty = f.dirty, f.round[:0]
 	f.mu.Unlock()
@@ -87,18 +93,38 @@ func (f *flusher) flush() {
 		f.collect(p)
 		f.round[i] = nil
 	}
-	if len(f.jobs) == 0 {
-		return
-	}
-	if err := f.sync(); err != nil {
+	return len(f.jobs) > 0
+}
+
+// tell ends a round.
+func (f *flusher) tell(err error) {
+	if err != nil {
 		f.dir.fail(err)
 	}
 	failed := f.dir.Failed()
 	for i := range f.jobs {
 		f.jobs[i].p.synced(f.jobs[i].end, failed)
 	}
+	if failed == nil && len(f.files) < syncfsFrom {
+		f.prepare()
+	}
 	clear(f.jobs)
 	clear(f.files)
+}
+
+// prepare has space prepared in the partitions of the round. The zeros wait for no one: they are synced with the next
+// appends, or, where none come, with the next space.
+func (f *flusher) prepare() {
+	for i := range f.jobs {
+		p := f.jobs[i].p
+		p.mu.Lock()
+		if !p.gone {
+			if did, err := p.log.Prepare(); err == nil && did {
+				p.markDirty()
+			}
+		}
+		p.mu.Unlock()
+	}
 }
 
 // collect notes what a sync that starts now will have made durable.
@@ -136,20 +162,19 @@ func (f *flusher) sync() error {
 	case len(f.files) == 1 && folders == 0:
 		return f.forgive(f.jobs[0].p, f.files[0].Sync())
 	}
-	var g errgroup.Group
-	g.SetLimit(syncsAtATime)
+	c := newCrew(syncsAtATime, f.inOrder)
 	files := f.files
 	for i := range f.jobs {
 		j := &f.jobs[i]
 		for _, file := range files[:j.files] {
-			g.Go(func() error { return f.forgive(j.p, file.Sync()) })
+			c.do(func() error { return f.forgive(j.p, file.Sync()) })
 		}
 		files = files[j.files:]
 		if j.names {
-			g.Go(func() error { return f.forgive(j.p, j.p.log.SyncDir()) })
+			c.do(func() error { return f.forgive(j.p, j.p.log.SyncDir()) })
 		}
 	}
-	return g.Wait()
+	return c.wait()
 }
 
 // forgive lets pass what a deletion of the topic does to the sync that runs meanwhile: its files are closed and gone.

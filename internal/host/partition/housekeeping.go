@@ -1,6 +1,11 @@
 package partition
 
-import "time"
+import (
+	"time"
+
+	"holdfast/internal/base/event"
+	"holdfast/internal/storage/commitlog"
+)
 
 // How often the house is kept. Checkpoints are kept close behind the syncs, because what lies between a recovery point
 // and the end of its log is read and checked after a crash.
@@ -22,6 +27,7 @@ func (m *Manager) keepHouse() {
 		case <-m.stop:
 			return
 		case <-checkpoint.C:
+			m.watchSpace(m.options.Now())
 			m.each(m.options.Now(), (*Partition).flushAged)
 			if err := m.saveCheckpoints(); err != nil {
 				m.options.Log.Warn("checkpoints not written; recovery after a crash will read more", "err", err)
@@ -39,7 +45,7 @@ func (m *Manager) retentionInterval() time.Duration {
 	return max(m.options.Config().Duration("log.retention.check.interval.ms"), time.Millisecond)
 }
 
-// each does something with every partition, in no order.
+// each does something with every partition.
 func (m *Manager) each(now time.Time, do func(*Partition, time.Time)) {
 	for _, t := range m.Topics() {
 		for _, p := range t.Partitions() {
@@ -105,7 +111,20 @@ func (p *Partition) retain(now time.Time) {
 	}
 	if len(removed) > 0 {
 		p.leader.StartMoved(p.log.Start())
-		p.manager.options.Log.Info("segments deleted by retention", "partition", p.String(),
-			"segments", len(removed), "log start", p.log.Start())
+		p.tellExpired(now, removed)
+	}
+}
+
+// tellExpired says what retention took away, one event for each reason.
+func (p *Partition) tellExpired(now time.Time, removed []commitlog.Removed) {
+	for len(removed) > 0 {
+		n, bytes := 0, int64(0)
+		for n < len(removed) && removed[n].Reason == removed[0].Reason {
+			bytes += removed[n].Bytes
+			n++
+		}
+		p.manager.options.Events.Emit(event.New(event.KindRecordsExpired, now, p.manager.options.NodeID).In(p.Topic.Name, p.Index).
+			Number("first", removed[0].From).Number("before", removed[n-1].To).Number("bytes", bytes).Text("reason", removed[0].Reason))
+		removed = removed[n:]
 	}
 }

@@ -1,16 +1,15 @@
 package partition
 
 import (
-	"errors"
+	"bytes"
 	"fmt"
 	"log/slog"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"holdfast/internal/base/config"
 	"holdfast/internal/base/event"
@@ -33,6 +32,10 @@ type Options struct {
 	Metrics  *metrics.Registry
 	Config   func() *config.Values // the broker's settings as they are now
 	Now      func() time.Time      // nil for time.Now
+
+	// InOrder has the manager do one thing at a time, in an order that does not change from run to run, on the
+	// goroutine that calls it: for a simulation, which does not call Start.
+	InOrder bool
 }
 
 // Manager holds this node's partitions.
@@ -62,7 +65,7 @@ func Open(o Options, img *image.Image) (*Manager, error) {
 	}
 	d := &dir{fs: o.FS, path: o.Dir, files: commitlog.NewFiles(o.FS, o.MaxFiles)}
 	m := &Manager{
-		options: o, dir: d, flusher: newFlusher(d), stop: make(chan struct{}),
+		options: o, dir: d, flusher: newFlusher(d, o.InOrder), stop: make(chan struct{}),
 		byName: map[string]*Topic{}, byID: map[image.TopicID]*Topic{},
 	}
 	d.onFailed = m.dirFailed
@@ -81,9 +84,7 @@ func Open(o Options, img *image.Image) (*Manager, error) {
 	}
 	found := &recoveries{began: o.Now()}
 	m.recovered = found.add
-	if err := m.openAll(img); err != nil {
-		return nil, err
-	}
+	m.openAll(img)
 	// What recovery kept above the recovery points may be in the page cache only. It is synced before anybody may read it.
 	m.flusher.flush()
 	if err := m.Failed(); err != nil {
@@ -95,30 +96,19 @@ func Open(o Options, img *image.Image) (*Manager, error) {
 	return m, nil
 }
 
-// Start sets the flusher and the housekeeping going. A simulation leaves it out and calls Flush and the housekeeping's
-// steps itself.
+// Start sets the flusher and the housekeeping going. A simulation leaves it out and takes their steps itself; see steps.go.
 func (m *Manager) Start() {
 	m.workers.Go(func() { m.flusher.run(m.stop) })
 	m.workers.Go(m.keepHouse)
 }
 
-// Flush syncs everything that is dirty, once, and releases who waited for it. Only where Start was not called.
-func (m *Manager) Flush() { m.flusher.flush() }
-
-// Sweep and Retain are the steps of the housekeeping, as of now. Only where Start was not called.
-func (m *Manager) Sweep(now time.Time)  { m.each(now, (*Partition).sweep) }
-func (m *Manager) Retain(now time.Time) { m.each(now, (*Partition).retain) }
-
-// SaveCheckpoints writes recovery points and log starts where they moved.
-func (m *Manager) SaveCheckpoints() error { return m.saveCheckpoints() }
-
-func (m *Manager) openAll(img *image.Image) error {
-	var g errgroup.Group
-	g.SetLimit(2 * runtime.GOMAXPROCS(0))
+// openAll opens what the image places here, several at a time.
+func (m *Manager) openAll(img *image.Image) {
+	c := newCrew(2*runtime.GOMAXPROCS(0), m.options.InOrder)
 	for t := range img.Topics() {
-		g.Go(func() error { return m.follow(image.TopicChange{After: t}) })
+		c.do(func() error { m.adopt(t); return nil })
 	}
-	return g.Wait()
+	c.wait() //nolint:errcheck // what does not open is offline, and told
 }
 
 // Topic finds a topic by name; nil where this node holds none of it.
@@ -135,14 +125,15 @@ func (m *Manager) TopicByID(id image.TopicID) *Topic {
 	return m.byID[id]
 }
 
-// Topics lists all topics, in no order.
+// Topics lists all topics by id.
 func (m *Manager) Topics() []*Topic {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	ts := make([]*Topic, 0, len(m.byID))
-	for _, t := range m.byID {
+	for _, t := range m.byID { // order-free: sorted below
 		ts = append(ts, t)
 	}
+	slices.SortFunc(ts, func(a, b *Topic) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	return ts
 }
 
@@ -153,9 +144,7 @@ func (m *Manager) Failed() error { return m.dir.Failed() }
 // What cannot be opened stays unserved and is told; the rest goes on.
 func (m *Manager) Follow(d image.Delta) {
 	for _, c := range d.Topics {
-		if err := m.follow(c); err != nil {
-			m.options.Log.Error("partition cannot be opened", "err", err)
-		}
+		m.follow(c)
 	}
 	if len(d.BrokerConfigs) > 0 {
 		for _, t := range m.Topics() {
@@ -164,19 +153,19 @@ func (m *Manager) Follow(d image.Delta) {
 	}
 }
 
-func (m *Manager) follow(c image.TopicChange) error {
+func (m *Manager) follow(c image.TopicChange) {
 	switch {
 	case c.After == nil:
-		return m.forget(c.Before)
+		m.forget(c.Before)
 	case c.Before == nil:
-		return m.adopt(c.After)
+		m.adopt(c.After)
 	default:
-		return m.change(c)
+		m.change(c)
 	}
 }
 
 // adopt starts serving a topic's partitions.
-func (m *Manager) adopt(t *image.Topic) error {
+func (m *Manager) adopt(t *image.Topic) {
 	topic := &Topic{
 		Name: t.Name, ID: t.ID, Internal: t.Name == event.Topic, configs: t.Configs,
 		AppendedRecords: m.options.Metrics.Counter(metrics.AppendedRecords, t.Name),
@@ -185,27 +174,21 @@ func (m *Manager) adopt(t *image.Topic) error {
 	}
 	m.resolve(topic)
 	partitions := make([]*Partition, len(t.Partitions))
-	var failed error
 	for i, p := range t.Partitions {
-		opened, err := m.open(topic, int32(i), p)
-		if err != nil {
-			failed = errors.Join(failed, err)
-			continue
-		}
-		partitions[i] = opened
+		partitions[i] = m.openOrNot(topic, int32(i), p)
 	}
 	topic.partitions.Store(&partitions)
 	m.mu.Lock()
 	m.byName[t.Name], m.byID[t.ID] = topic, topic
 	m.mu.Unlock()
-	return failed
 }
 
 // change follows new partitions, new leader epochs and new settings of a topic.
-func (m *Manager) change(c image.TopicChange) error {
+func (m *Manager) change(c image.TopicChange) {
 	topic := m.TopicByID(c.After.ID)
 	if topic == nil {
-		return m.adopt(c.After)
+		m.adopt(c.After)
+		return
 	}
 	if c.ConfigsChanged() {
 		m.configure(topic, c.After.Configs)
@@ -213,26 +196,28 @@ func (m *Manager) change(c image.TopicChange) error {
 	now := *topic.partitions.Load()
 	grown := make([]*Partition, len(c.After.Partitions))
 	copy(grown, now)
-	var failed error
 	for i, change := range c.Partitions() {
 		if grown[i] != nil {
 			grown[i].lead(change.After.LeaderEpoch)
-			continue
+		} else if topic.Offline(i) == nil {
+			grown[i] = m.openOrNot(topic, i, change.After)
 		}
-		opened, err := m.open(topic, i, change.After)
-		if err != nil {
-			failed = errors.Join(failed, err)
-			continue
-		}
-		grown[i] = opened
 	}
 	topic.partitions.Store(&grown)
-	return failed
+}
+
+// openOrNot opens a partition, or takes it offline: one that cannot be opened does not keep the others from serving.
+func (m *Manager) openOrNot(t *Topic, index int32, p *image.Partition) *Partition {
+	opened, err := m.open(t, index, p)
+	if err != nil {
+		m.takeOffline(t, index, err)
+	}
+	return opened
 }
 
 // forget stops serving a deleted topic and removes its folders. A crash in between leaves folders that the next start
 // sets aside: the topic's id is gone from the image for good.
-func (m *Manager) forget(t *image.Topic) error {
+func (m *Manager) forget(t *image.Topic) {
 	m.mu.Lock()
 	topic := m.byID[t.ID]
 	delete(m.byID, t.ID)
@@ -241,19 +226,20 @@ func (m *Manager) forget(t *image.Topic) error {
 	}
 	m.mu.Unlock()
 	if topic == nil {
-		return nil
+		return
 	}
 	for _, d := range []*metrics.Def{metrics.AppendedRecords, metrics.AppendedBytes, metrics.FetchedBytes} {
 		m.options.Metrics.Delete(d, t.Name)
 	}
-	var failed error
 	for _, p := range topic.Partitions() {
-		if p != nil {
-			p.leave(wire.UnknownTopicOrPartition)
-			failed = errors.Join(failed, p.log.Remove())
+		if p == nil {
+			continue
+		}
+		p.leave(wire.UnknownTopicOrPartition)
+		if err := p.log.Remove(); err != nil {
+			m.options.Log.Warn("the folder of a deleted topic is still there; the next start sets it aside", "partition", p.String(), "err", err)
 		}
 	}
-	return failed
 }
 
 // configure takes over new settings of a topic, or, where configs is nil, of the broker beneath it.
@@ -302,16 +288,15 @@ func (m *Manager) Stop() error {
 	close(m.stop)
 	m.workers.Wait()
 	m.flusher.flush()
-	var g errgroup.Group
-	g.SetLimit(2 * runtime.GOMAXPROCS(0))
+	c := newCrew(2*runtime.GOMAXPROCS(0), m.options.InOrder)
 	for _, t := range m.Topics() {
 		for _, p := range t.Partitions() {
 			if p != nil {
-				g.Go(p.close)
+				c.do(p.close)
 			}
 		}
 	}
-	if err := g.Wait(); err != nil {
+	if err := c.wait(); err != nil {
 		return err
 	}
 	if err := m.Failed(); err != nil {

@@ -21,6 +21,7 @@ type Topic struct {
 
 	AppendedRecords, AppendedBytes, Fetched metrics.Counter
 
+	offline    offline
 	configs    *image.Configs // the topic's own settings; owned by whoever follows the image
 	settings   atomic.Pointer[settings]
 	partitions atomic.Pointer[[]*Partition] // by index; a nil entry lives elsewhere

@@ -508,3 +508,39 @@ func TestUnreadableMetadataStopsNothing(t *testing.T) {
 	}
 	again.stop()
 }
+
+func TestPartitionThatDoesNotOpenIsOffline(t *testing.T) {
+	mem := vfs.NewMem()
+	h := open(t, mem, 2)
+	h.mustProduce(0, AcksAll, "a")
+	h.mustProduce(1, AcksAll, "b")
+	h.stop()
+	broken := vfs.NewFaulty(mem, vfs.FailWhen(func(op vfs.Op) bool { return op.Kind == vfs.OpList && strings.HasSuffix(op.Name, "t-0") }, syscall.EIO))
+	again := open(t, broken, 2)
+	topic := again.Topic([]byte("t"))
+	if topic.Partition(0) != nil || topic.Offline(0) == nil || !again.told(event.KindPartitionOffline) {
+		t.Errorf("partition 0 serves (%v) or nobody was told", topic.Offline(0))
+	}
+	if got := again.read(1); !slices.Equal(got, []string{"b"}) {
+		t.Errorf("partition 1 holds %v", got)
+	}
+	again.stop()
+}
+
+func TestReserveIsKept(t *testing.T) {
+	mem := vfs.NewMem()
+	h := open(t, mem, 1)
+	h.mustProduce(0, AcksAll, "a")
+	mem.SetCapacity(1 << 10) // less than what is there
+	h.watchSpace(time.Now())
+	if r := h.produce(0, AcksAll, "b"); r.Code != wire.KafkaStorageError || !strings.Contains(r.ErrorMessage, "reserve") {
+		t.Errorf("below the reserve: %v %q", r.Code, r.ErrorMessage)
+	}
+	mem.SetCapacity(1 << 30)
+	h.watchSpace(time.Now())
+	h.mustProduce(0, AcksAll, "c")
+	if !h.told(event.KindDiskFull) || !h.told(event.KindDiskFreed) {
+		t.Error("the full disk and its healing were not told")
+	}
+	h.stop()
+}

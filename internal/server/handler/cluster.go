@@ -9,7 +9,10 @@ import (
 )
 
 // Kinds of endpoints that DescribeCluster can be asked for.
-const brokerEndpoints = 1
+const (
+	brokerEndpoints     = 1
+	controllerEndpoints = 2
+)
 
 func (h *Handler) describeCluster(_ context.Context, c *Call, q *kmsg.DescribeClusterRequest) *kmsg.DescribeClusterResponse {
 	img := h.image()
@@ -19,9 +22,14 @@ func (h *Handler) describeCluster(_ context.Context, c *Call, q *kmsg.DescribeCl
 	if q.IncludeClusterAuthorizedOperations {
 		r.ClusterAuthorizedOperations = allClusterOperations
 	}
-	if q.Version >= 1 && q.EndpointType != brokerEndpoints {
+	switch {
+	case q.EndpointType == controllerEndpoints:
 		r.ErrorCode = h.code(c, wire.MismatchedEndpointType)
 		r.ErrorMessage = text("this listener belongs to a broker: ask it for broker endpoints")
+		return r
+	case q.EndpointType != brokerEndpoints:
+		r.ErrorCode = h.code(c, wire.UnsupportedEndpointType)
+		r.ErrorMessage = text("endpoints are of brokers (1) or controllers (2)")
 		return r
 	}
 	for b := range img.Brokers() {
@@ -34,18 +42,14 @@ func (h *Handler) describeCluster(_ context.Context, c *Call, q *kmsg.DescribeCl
 	return r
 }
 
-// maxDescribedPartitions bounds one answer of DescribeTopicPartitions, as max.request.partition.size.limit does in Kafka.
-const maxDescribedPartitions = 2000
-
 // describeTopicPartitions lists partitions page by page, topics in order of their names; the cursor says where the next
 // page starts.
-func (h *Handler) describeTopicPartitions(_ context.Context, c *Call, q *kmsg.DescribeTopicPartitionsRequest) *kmsg.DescribeTopicPartitionsResponse {
+func (h *Handler) describeTopicPartitions(ctx context.Context, c *Call, q *kmsg.DescribeTopicPartitionsRequest) *kmsg.DescribeTopicPartitionsResponse {
 	img := h.image()
 	r := kmsg.NewPtrDescribeTopicPartitionsResponse()
-	page := &partitionPage{left: maxDescribedPartitions}
-	if n := int(q.ResponsePartitionLimit); n > 0 {
-		page.left = min(n, page.left)
-	}
+	most := h.options.Config().Int("max.request.partition.size.limit")
+	page := &partitionPage{left: max(min(int(q.ResponsePartitionLimit), most), 1)}
+	h.hold(ctx, c, len(q.Topics)*topicBytes+page.left*(partitionAnswerBytes+topicBytes))
 	if q.Cursor != nil {
 		page.fromTopic, page.fromPartition = q.Cursor.Topic, q.Cursor.Partition
 	}

@@ -8,12 +8,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"holdfast/internal/base/config"
+	"holdfast/internal/core/controller"
 	"holdfast/internal/core/image"
 	"holdfast/internal/proto/wire"
 )
 
-func (h *Handler) describeConfigs(_ context.Context, c *Call, q *kmsg.DescribeConfigsRequest) *kmsg.DescribeConfigsResponse {
+func (h *Handler) describeConfigs(ctx context.Context, c *Call, q *kmsg.DescribeConfigsRequest) *kmsg.DescribeConfigsResponse {
 	img := h.image()
+	q.Resources = distinctResources(q.Resources)
+	h.hold(ctx, c, len(q.Resources)*describedConfigsBytes)
 	r := kmsg.NewPtrDescribeConfigsResponse()
 	for i := range q.Resources {
 		in := &q.Resources[i]
@@ -31,12 +34,30 @@ func (h *Handler) describeConfigs(_ context.Context, c *Call, q *kmsg.DescribeCo
 	return r
 }
 
+// distinctResources drops resources that are asked for again.
+func distinctResources(resources []kmsg.DescribeConfigsRequestResource) []kmsg.DescribeConfigsRequestResource {
+	type asked struct {
+		of   kmsg.ConfigResourceType
+		name string
+	}
+	seen := make(map[asked]bool, len(resources))
+	return slices.DeleteFunc(resources, func(r kmsg.DescribeConfigsRequestResource) bool {
+		key := asked{r.ResourceType, r.ResourceName}
+		again := seen[key]
+		seen[key] = true
+		return again
+	})
+}
+
 // describeResource lists the settings of a topic or broker, sorted by name.
 func (h *Handler) describeResource(img *image.Image, in *kmsg.DescribeConfigsRequestResource) ([]config.Described, wire.Code, string) {
 	values := h.options.Config()
 	switch in.ResourceType {
 	case kmsg.ConfigResourceTypeTopic:
 		t := img.Topic(in.ResourceName)
+		if t == nil && !controller.ValidTopicName(in.ResourceName) {
+			return nil, wire.InvalidTopicException, ""
+		}
 		if t == nil {
 			return nil, wire.UnknownTopicOrPartition, ""
 		}
@@ -95,8 +116,12 @@ func describeBroker(values *config.Values) (out []config.Described) {
 
 // listConfigResources lists what can have settings: version 0 knows only client metrics subscriptions, of which there
 // are none.
-func (h *Handler) listConfigResources(_ context.Context, c *Call, q *kmsg.ListConfigResourcesRequest) *kmsg.ListConfigResourcesResponse {
+func (h *Handler) listConfigResources(ctx context.Context, c *Call, q *kmsg.ListConfigResourcesRequest) *kmsg.ListConfigResourcesResponse {
 	r := kmsg.NewPtrListConfigResourcesResponse()
+	if slices.ContainsFunc(q.ResourceTypes, unknownResource) {
+		r.ErrorCode = h.code(c, wire.UnsupportedVersion)
+		return r
+	}
 	h.check(c.header.Key, wire.None)
 	if q.Version == 0 {
 		return r
@@ -110,16 +135,25 @@ func (h *Handler) listConfigResources(_ context.Context, c *Call, q *kmsg.ListCo
 		r.ConfigResources = append(r.ConfigResources, o)
 	}
 	img := h.image()
+	h.hold(ctx, c, (img.TopicCount()+1)*topicBytes)
 	if wants(kmsg.ConfigResourceTypeTopic) {
 		for t := range img.Topics() {
 			add(kmsg.ConfigResourceTypeTopic, t.Name)
 		}
 	}
 	if wants(kmsg.ConfigResourceTypeBroker) {
-		add(kmsg.ConfigResourceTypeBroker, image.DefaultBroker)
 		for b := range img.Brokers() {
 			add(kmsg.ConfigResourceTypeBroker, strconv.Itoa(int(b.ID)))
 		}
 	}
 	return r
+}
+
+func unknownResource(t int8) bool {
+	switch kmsg.ConfigResourceType(t) {
+	case kmsg.ConfigResourceTypeTopic, kmsg.ConfigResourceTypeBroker, kmsg.ConfigResourceTypeBrokerLogger,
+		kmsg.ConfigResourceTypeClientMetrics, kmsg.ConfigResourceTypeGroupConfig:
+		return false
+	}
+	return true
 }

@@ -21,7 +21,7 @@ func (h *Handler) deleteRecords(_ context.Context, c *Call, q *kmsg.DeleteRecord
 		for _, in := range t.Partitions {
 			o := kmsg.NewDeleteRecordsResponseTopicPartition()
 			o.Partition, o.LowWatermark = in.Partition, -1
-			code := wire.UnknownTopicOrPartition
+			code := absent(topic, in.Partition, false)
 			if p := h.partition(topic, in.Partition); p != nil {
 				var from int64
 				from, o.LowWatermark, code = p.DeleteRecords(in.Offset)

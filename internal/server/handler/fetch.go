@@ -95,13 +95,10 @@ func (h *Handler) findItems(c *Call, byID bool) {
 
 // readable finds a partition to read, or says with Kafka's code why there is none.
 func (h *Handler) readable(topic *partition.Topic, index int32, byID bool) (*partition.Partition, wire.Code) {
-	if topic == nil && byID {
-		return nil, wire.UnknownTopicID
-	}
 	if p := h.partition(topic, index); p != nil {
 		return p, wire.None
 	}
-	return nil, wire.UnknownTopicOrPartition
+	return nil, absent(topic, index, byID)
 }
 
 // readItems looks at every partition and reports whether the answer can leave: enough bytes, or an error to tell.
@@ -258,9 +255,9 @@ func (h *Handler) writeTopic(c *Call, i int) (next int) {
 func (h *Handler) writeItem(c *Call, it *fetchItem) {
 	r := &it.found
 	w := &c.fetch.writer
-	head := wire.FetchPartitionHeader{
-		Index: it.query.Index, Code: r.Code, PreferredReplica: -1,
-		HighWatermark: r.HighWatermark, LastStable: r.LastStable, LogStart: r.LogStart,
+	head := wire.FetchError(it.query.Index, r.Code)
+	if r.Code == wire.None {
+		head.HighWatermark, head.LastStable, head.LogStart = r.HighWatermark, r.LastStable, r.LogStart
 	}
 	if c.fetch.view.Isolation == 1 {
 		head.Aborted = c.fetch.abortedOf(r)

@@ -166,10 +166,27 @@ func (h *Handler) partition(t *partition.Topic, index int32) *partition.Partitio
 	return t.Partition(index)
 }
 
+// absent is Kafka's code for a partition that this node does not serve: it does not exist, or it is offline.
+func absent(t *partition.Topic, index int32, byID bool) wire.Code {
+	switch {
+	case t == nil && byID:
+		return wire.UnknownTopicID
+	case t != nil && t.Offline(index) != nil:
+		return wire.KafkaStorageError
+	default:
+		return wire.UnknownTopicOrPartition
+	}
+}
+
 // reserveAnswer takes the bytes of a large answer from their budget, waiting for other answers to leave.
 func (h *Handler) reserveAnswer(ctx context.Context, c *Call, size int) (err error) {
 	c.reserved, err = h.options.Answers.Take(ctx, int64(size))
 	return err
+}
+
+// hold charges an answer that is not bounded by its request, before it is built. It gives up only where the node stops.
+func (h *Handler) hold(ctx context.Context, c *Call, size int) {
+	_ = h.reserveAnswer(ctx, c, size)
 }
 
 func ptr[T any](v T) *T { return &v }

@@ -11,7 +11,10 @@ import (
 	"holdfast/internal/proto/wire"
 )
 
-func (h *Handler) describeLogDirs(_ context.Context, c *Call, q *kmsg.DescribeLogDirsRequest) *kmsg.DescribeLogDirsResponse {
+func (h *Handler) describeLogDirs(ctx context.Context, c *Call, q *kmsg.DescribeLogDirsRequest) *kmsg.DescribeLogDirsResponse {
+	if img := h.image(); q.Topics == nil {
+		h.hold(ctx, c, img.TopicCount()*topicBytes+img.PartitionCount()*partitionAnswerBytes)
+	}
 	dir := kmsg.NewDescribeLogDirsResponseDir()
 	dir.Dir = h.options.DataDir
 	dir.TotalBytes, dir.UsableBytes = -1, -1
@@ -27,7 +30,7 @@ func (h *Handler) describeLogDirs(_ context.Context, c *Call, q *kmsg.DescribeLo
 		out := kmsg.NewDescribeLogDirsResponseDirTopic()
 		out.Topic = t.topic.Name
 		for _, p := range t.topic.Partitions() {
-			if p == nil || t.only != nil && !slices.Contains(t.only, p.Index) {
+			if p == nil || t.only != nil && !t.only[p.Index] {
 				continue
 			}
 			o := kmsg.NewDescribeLogDirsResponseDirTopicPartition()
@@ -46,7 +49,7 @@ func (h *Handler) describeLogDirs(_ context.Context, c *Call, q *kmsg.DescribeLo
 // askedTopic is a topic of a DescribeLogDirs request; only is nil where all its partitions are asked for.
 type askedTopic struct {
 	topic *partition.Topic
-	only  []int32
+	only  map[int32]bool
 }
 
 func (h *Handler) logDirTopics(q *kmsg.DescribeLogDirsRequest) (asked []askedTopic) {
@@ -59,7 +62,11 @@ func (h *Handler) logDirTopics(q *kmsg.DescribeLogDirsRequest) (asked []askedTop
 	}
 	for i := range q.Topics {
 		if t := h.topic([]byte(q.Topics[i].Topic), [16]byte{}, false); t != nil {
-			asked = append(asked, askedTopic{t, append([]int32{}, q.Topics[i].Partitions...)})
+			only := map[int32]bool{}
+			for _, p := range q.Topics[i].Partitions {
+				only[p] = true
+			}
+			asked = append(asked, askedTopic{t, only})
 		}
 	}
 	return asked

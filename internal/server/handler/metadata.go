@@ -3,6 +3,7 @@ package handler
 import (
 	"context"
 	"math"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -20,11 +21,13 @@ const (
 )
 
 func (h *Handler) metadata(ctx context.Context, c *Call, q *kmsg.MetadataRequest) *kmsg.MetadataResponse {
+	q.Topics = distinct(q.Topics)
 	img := h.image()
 	if missing := h.toCreate(img, q); len(missing) > 0 {
 		h.autoCreate(ctx, missing)
 		img = h.image()
 	}
+	h.hold(ctx, c, metadataSize(img, q))
 	r := kmsg.NewPtrMetadataResponse()
 	r.ClusterID = ptr(img.ClusterID())
 	r.ControllerID = h.options.NodeID
@@ -45,11 +48,61 @@ func (h *Handler) metadata(ctx context.Context, c *Call, q *kmsg.MetadataRequest
 	return r
 }
 
-// metadataTopics answers the topics that were asked for: all of them for null, and in version 0 for an empty list too.
+// distinct drops topics that are asked for again. So an answer is never larger than that about all topics.
+func distinct(topics []kmsg.MetadataRequestTopic) []kmsg.MetadataRequestTopic {
+	if len(topics) < 2 {
+		return topics
+	}
+	type asked struct {
+		name string
+		id   [16]byte
+	}
+	seen := make(map[asked]bool, len(topics))
+	return slices.DeleteFunc(topics, func(t kmsg.MetadataRequestTopic) bool {
+		key := asked{id: t.TopicID}
+		if t.Topic != nil {
+			key = asked{name: *t.Topic}
+		}
+		again := seen[key]
+		seen[key] = true
+		return again
+	})
+}
+
+// What a topic and a partition take in an answer, about, decoded and encoded together.
+const (
+	topicBytes            = 256
+	partitionAnswerBytes  = 256
+	describedConfigsBytes = 32 << 10 // all settings of one resource
+)
+
+func metadataSize(img *image.Image, q *kmsg.MetadataRequest) int {
+	if wantsAll(q) {
+		return img.TopicCount()*topicBytes + img.PartitionCount()*partitionAnswerBytes
+	}
+	size := len(q.Topics) * topicBytes
+	for i := range q.Topics {
+		if name := q.Topics[i].Topic; name != nil {
+			if t := img.Topic(*name); t != nil {
+				size += len(t.Partitions) * partitionAnswerBytes
+			}
+		} else if t := img.TopicByID(q.Topics[i].TopicID); t != nil {
+			size += len(t.Partitions) * partitionAnswerBytes
+		}
+	}
+	return size
+}
+
+// wantsAll: null asks for all topics, and in version 0 an empty list does.
+func wantsAll(q *kmsg.MetadataRequest) bool {
+	return q.Topics == nil || q.Version == 0 && len(q.Topics) == 0
+}
+
+// metadataTopics answers the topics that were asked for.
 func (h *Handler) metadataTopics(c *Call, img *image.Image, q *kmsg.MetadataRequest, r *kmsg.MetadataResponse) {
-	if q.Topics == nil || q.Version == 0 && len(q.Topics) == 0 {
+	if wantsAll(q) {
 		for t := range img.Topics() {
-			r.Topics = append(r.Topics, metadataTopic(t))
+			r.Topics = append(r.Topics, h.metadataTopic(t))
 		}
 		return
 	}
@@ -72,7 +125,7 @@ func (h *Handler) metadataOf(c *Call, img *image.Image, in *kmsg.MetadataRequest
 	}
 	if t != nil {
 		h.check(c.header.Key, wire.None)
-		return metadataTopic(t)
+		return h.metadataTopic(t)
 	}
 	out := kmsg.NewMetadataResponseTopic()
 	out.Topic, out.TopicID, out.AuthorizedOperations = in.Topic, in.TopicID, notAsked
@@ -83,7 +136,7 @@ func (h *Handler) metadataOf(c *Call, img *image.Image, in *kmsg.MetadataRequest
 	return out
 }
 
-func metadataTopic(t *image.Topic) kmsg.MetadataResponseTopic {
+func (h *Handler) metadataTopic(t *image.Topic) kmsg.MetadataResponseTopic {
 	out := kmsg.NewMetadataResponseTopic()
 	out.Topic, out.TopicID, out.IsInternal, out.AuthorizedOperations = ptr(t.Name), t.ID, t.Name == event.Topic, notAsked
 	out.Partitions = make([]kmsg.MetadataResponseTopicPartition, len(t.Partitions))
@@ -91,11 +144,20 @@ func metadataTopic(t *image.Topic) kmsg.MetadataResponseTopic {
 		o := &out.Partitions[i]
 		*o = kmsg.NewMetadataResponseTopicPartition()
 		o.Partition, o.Leader, o.LeaderEpoch, o.Replicas, o.ISR = int32(i), p.Leader, p.LeaderEpoch, p.Replicas, p.ISR
-		if p.Leader == image.NoLeader {
+		if p.Leader == h.options.NodeID && h.offline(t, int32(i)) {
+			o.Leader, o.OfflineReplicas = image.NoLeader, []int32{h.options.NodeID}
+		}
+		if o.Leader == image.NoLeader {
 			o.ErrorCode = int16(wire.LeaderNotAvailable)
 		}
 	}
 	return out
+}
+
+// offline reports whether this node does not serve a partition that it leads.
+func (h *Handler) offline(t *image.Topic, index int32) bool {
+	local := h.options.Partitions.TopicByID(t.ID)
+	return local != nil && local.Offline(index) != nil
 }
 
 // toCreate lists the topics that a request asks for, that do not exist, and that may be created by asking.

@@ -36,6 +36,7 @@ func (g *partitionPage) add(r *kmsg.DescribeTopicPartitionsResponse, t *image.To
 		p := t.Partitions[i]
 		o := kmsg.NewDescribeTopicPartitionsResponseTopicPartition()
 		o.Partition, o.LeaderID, o.LeaderEpoch, o.Replicas, o.ISR = int32(i), p.Leader, p.LeaderEpoch, p.Replicas, p.ISR
+		o.EligibleLeaderReplicas, o.LastKnownELR = []int32{}, []int32{} // null breaks Java's admin client
 		out.Partitions = append(out.Partitions, o)
 		g.left--
 	}

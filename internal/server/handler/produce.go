@@ -60,10 +60,8 @@ func (h *Handler) produceTopic(c *Call, i int, acks partition.Acks, now time.Tim
 	for j := range from.Partitions {
 		in, r := &from.Partitions[j], &to.Partitions[j]
 		switch part := h.partition(topic, in.Index); {
-		case topic == nil && byID:
-			r.Code = wire.UnknownTopicID
 		case part == nil:
-			r.Code = wire.UnknownTopicOrPartition
+			r.Code = absent(topic, in.Index, byID)
 		case topic.Internal:
 			r.Code, r.ErrorMessage = wire.InvalidTopicException, "the broker alone writes to this topic"
 		default:
