@@ -47,7 +47,8 @@ func records(t testing.TB, b Batch) []Record {
 func same(t interface {
 	Helper()
 	Fatalf(string, ...any)
-}, want, got []Record) {
+}, want, got []Record,
+) {
 	t.Helper()
 	if !reflect.DeepEqual(want, got) { // cmp is slow on so many small slices
 		t.Fatalf("records differ (-want +got):\n%s", cmp.Diff(want, got))

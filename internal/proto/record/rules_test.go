@@ -108,10 +108,14 @@ func badRecords(t *testing.T) []badBatch {
 	return []badBatch{
 		{"too new", nil, at(nowMs, nowMs+1, nowMs+3_600_001), InvalidTimestamp, 2, "message.timestamp.after.max.ms"},
 		{"too old", func(r *Rules) { r.BeforeMaxMs = 1000 }, at(nowMs, nowMs-1001), InvalidTimestamp, 1, "before.max.ms"},
-		{"timestamp overflows", full, handmade(1, append([]byte{30, 0}, append(varint(math.MaxInt64), 0, 1, 1, 0)...)...),
-			InvalidTimestamp, 0, "out of range"},
-		{"no key on a compacted topic", func(r *Rules) { r.Compacted = true }, sample(t, BuilderOptions{Codec: Gzip}, 5),
-			InvalidRecord, 3, "without a key"},
+		{
+			"timestamp overflows", full, handmade(1, append([]byte{30, 0}, append(varint(math.MaxInt64), 0, 1, 1, 0)...)...),
+			InvalidTimestamp, 0, "out of range",
+		},
+		{
+			"no key on a compacted topic", func(r *Rules) { r.Compacted = true }, sample(t, BuilderOptions{Codec: Gzip}, 5),
+			InvalidRecord, 3, "without a key",
+		},
 		{"offset delta repeated", full, handmade(2, 12, 0, 0, 0, 1, 1, 0, 12, 0, 0, 0, 1, 1, 0), InvalidRecord, 1, "offset delta 0"},
 		{"offset delta negative", full, handmade(1, 12, 0, 0, 1, 1, 1, 0), InvalidRecord, 0, "offset delta -1"},
 		{"fewer records than counted", full, handmade(2, 26, 0, 0, 0, 1, 14, 1, 2, 3, 4, 5, 6, 7, 0), InvalidRecord, 1, "middle"},
@@ -123,15 +127,21 @@ func badRecords(t *testing.T) []badBatch {
 		{"key length -2", full, handmade(1, 12, 0, 0, 0, 3, 1, 0), InvalidRecord, 0, "range"},
 		{"key longer than its record", full, handmade(1, 12, 0, 0, 0, 40, 1, 0), InvalidRecord, 0, "length"},
 		{"header count negative", full, handmade(1, 12, 0, 0, 0, 1, 1, 1), InvalidRecord, 0, "range"},
-		{"header count of two billion", full, handmade(1, append([]byte{20, 0, 0, 0, 1, 1}, varint(math.MaxInt32)...)...),
-			InvalidRecord, 0, "malformed"},
+		{
+			"header count of two billion", full, handmade(1, append([]byte{20, 0, 0, 0, 1, 1}, varint(math.MaxInt32)...)...),
+			InvalidRecord, 0, "malformed",
+		},
 		{"header key null", full, handmade(1, 16, 0, 0, 0, 1, 1, 2, 1, 1), InvalidRecord, 0, "range"},
 		{"number without end", full, handmade(1, bytes.Repeat([]byte{0xff}, 30)...), InvalidRecord, 0, "range"},
-		{"bomb", func(r *Rules) { r.Full, r.MaxDecompressed = true, 1<<20 }, compressed(Zstd, 1, oneBigRecord(Zstd, 32<<20)),
-			TooLarge, -1, "smaller batches"},
+		{
+			"bomb", func(r *Rules) { r.Full, r.MaxDecompressed = true, 1<<20 }, compressed(Zstd, 1, oneBigRecord(Zstd, 32<<20)),
+			TooLarge, -1, "smaller batches",
+		},
 		{"bomb of something else", full, compressed(Zstd, 1, bomb), InvalidRecord, 0, "malformed"},
-		{"bomb into uncompressed", func(r *Rules) { r.Codec = "uncompressed" }, compressed(Gzip, 1, oneBigRecord(Gzip, 32<<20)),
-			TooLarge, -1, "compression.type"},
+		{
+			"bomb into uncompressed", func(r *Rules) { r.Codec = "uncompressed" }, compressed(Gzip, 1, oneBigRecord(Gzip, 32<<20)),
+			TooLarge, -1, "compression.type",
+		},
 		{"broken stream", full, compressed(Gzip, 1, []byte("no gzip at all")), InvalidRecord, -1, "gzip stream is broken"},
 		{"stream cut", full, compressed(Zstd, 1, bomb[:len(bomb)-5]), InvalidRecord, 0, "malformed"},
 	}
