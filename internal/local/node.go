@@ -71,21 +71,20 @@ func (n *Node) Log() string { return n.Data() + ".log" }
 
 // State looks at the process.
 func (n *Node) State() State {
-	if n.ended != nil {
+	if n.entry.PID == 0 {
+		return Down
+	}
+	p, ok := lookAt(n.entry.PID)
+	if n.ended != nil { // our own child: nothing is surer than having waited for it
 		select {
 		case <-n.ended:
 			return Down
 		default:
 		}
-	}
-	if n.entry.PID == 0 {
+	} else if !ok || p.birth != n.entry.Birth {
 		return Down
 	}
-	p, ok := lookAt(n.entry.PID)
-	switch {
-	case !ok || p.birth != n.entry.Birth:
-		return Down
-	case p.paused:
+	if p.paused {
 		return Paused
 	}
 	return Running

@@ -22,7 +22,12 @@ func lookAt(pid int) (process, bool) {
 	// The second field is the program's name in parentheses, with anything in it.
 	_, rest, ok := strings.Cut(string(text[max(0, strings.LastIndexByte(string(text), ')')):]), ") ")
 	fields := strings.Fields(rest)
-	if !ok || len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
+	if !ok || len(fields) < 20 {
+		return process{}, false
+	}
+	// The first thread of a killed process shows as a zombie while others are still leaving, say an fsync: until they are
+	// gone the process keeps its locks and ports.
+	if threads := fields[17]; (fields[0] == "Z" || fields[0] == "X") && (threads == "0" || threads == "1") {
 		return process{}, false
 	}
 	return process{birth: fields[19], paused: fields[0] == "T"}, true // ticks from the boot to the start

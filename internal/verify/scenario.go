@@ -24,8 +24,10 @@ type Scenario struct {
 
 var scenarios = []Scenario{
 	{Name: "steady", Short: "load and no faults, on any Kafka cluster", Acks: -1, Idempotent: true, Retries: workload.RetriesMax},
-	{Name: "leader-kill", Kills: true, Short: "SIGKILL at random moments; acks=all, idempotent, endless retries: nothing may be lost, doubled or reordered",
-		Acks: -1, Idempotent: true, Retries: workload.RetriesMax},
+	{
+		Name: "leader-kill", Kills: true, Short: "SIGKILL at random moments; acks=all, idempotent, endless retries: nothing may be lost, doubled or reordered",
+		Acks: -1, Idempotent: true, Retries: workload.RetriesMax,
+	},
 	{Name: "acks1-leader-kill", Kills: true, Fixed: true, Short: "the same with acks=1: what is lost is counted", Acks: 1, Retries: workload.RetriesMax},
 	{Name: "acks0-leader-kill", Kills: true, Fixed: true, Short: "the same with acks=0: what is lost is counted", Retries: workload.RetriesMax},
 	{Name: "no-retries-leader-kill", Kills: true, Fixed: true, Short: "the same with acks=all and no retries: every missing record is one the producer was told about", Acks: -1},
