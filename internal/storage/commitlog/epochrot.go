@@ -47,8 +47,8 @@ func (l *Log) judgeEpochs() error {
 func (l *Log) lineHolds() (bool, error) {
 	line := l.epochs.list()
 	segs := l.segments()
-	if len(line) == 0 {
-		return false, nil
+	if len(line) == 0 || line[0].Start > max(l.Start(), segs[0].base) {
+		return false, nil // it lacks the first epoch
 	}
 	for i, e := range line {
 		if e.Start >= l.End() || i > 0 && e.Start < segs[0].base {
