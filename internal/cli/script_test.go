@@ -3,10 +3,13 @@ package cli
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"holdfast/internal/local"
 )
 
 func TestMain(m *testing.M) {
@@ -24,6 +27,16 @@ func TestScripts(t *testing.T) {
 			}
 			env.Defer(c.Close)
 			env.Setenv("HOLDFAST_BOOTSTRAP", brokersOf(c))
+			port, err := local.FreePort(1)
+			if err != nil {
+				return err
+			}
+			env.Setenv("PORT", strconv.Itoa(port))
+			env.Defer(func() { // a script that fails half-way leaves no node behind
+				if c, err := local.Open(filepath.Join(env.WorkDir, "cluster")); err == nil {
+					_ = c.Close(localStopLimit) // what can be ended is
+				}
+			})
 			return nil
 		},
 	})
