@@ -224,7 +224,7 @@ func (n *Node) startServer() {
 	})
 	n.server = server.New(n.handler, server.Options{
 		Log: n.options.Log, Metrics: n.serverMetrics(),
-		MaxFrame: v.Int("socket.request.max.bytes"), Requests: n.requests, Limits: n.limits.Load,
+		MaxFrame: v.Int("socket.request.max.bytes"), Requests: n.requests, Answers: n.answers, Limits: n.limits.Load,
 		IdleLimit: v.Duration("connections.max.idle.ms"), WriteLimit: writeLimit,
 	})
 	n.collectServer()

@@ -87,16 +87,27 @@ func (c *conn) drop(call *handler.Call) {
 }
 
 func (c *conn) write(answer []byte) error {
-	if len(answer) == 0 {
-		return nil // acks=0
+	for len(answer) > 0 { // acks=0 has none
+		limit := c.server.options.WriteLimit
+		if !c.server.options.Answers.Ample() {
+			limit = min(limit, writeLimitShort)
+		}
+		c.net.SetWriteDeadline(time.Now().Add(limit)) //nolint:errcheck // a closed connection says so on the write
+		n, err := c.net.Write(answer)
+		answer = answer[n:]
+		switch {
+		case isTimeout(err) && n == 0:
+			return errSlow
+		case err != nil && !isTimeout(err):
+			return err
+		}
 	}
-	c.net.SetWriteDeadline(time.Now().Add(c.server.options.WriteLimit)) //nolint:errcheck // a closed connection says so on the write
-	_, err := c.net.Write(answer)
-	if isTimeout(err) {
-		return errSlow
-	}
-	return err
+	return nil
 }
+
+// writeLimitShort replaces the longer WriteLimit where answers have little memory left: a client that does not take its
+// own keeps others from theirs.
+const writeLimitShort = 5 * time.Second
 
 func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 

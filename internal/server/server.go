@@ -21,6 +21,7 @@ type Options struct {
 	Metrics    Metrics
 	MaxFrame   int             // bytes of one request, where its API has no smaller bound (socket.request.max.bytes)
 	Requests   *handler.Budget // of all requests in work, weighed by what working on them may take
+	Answers    *handler.Budget // of large answers on their way out
 	Limits     func() *Limits  // as they are now; asked for each new connection
 	IdleLimit  time.Duration   // a connection silent for longer is closed (connections.max.idle.ms)
 	WriteLimit time.Duration   // a client that takes no bytes of its answer for longer is cut off
