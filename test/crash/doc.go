@@ -1,0 +1,22 @@
+// Package crash kills, starves and damages the real storage and looks at what is left.
+//
+// The subject is one node without its sockets: quorum.Driver, partition.Manager, commitlog and journal, put together as
+// internal/node does it, on a memory disk that knows which bytes a power cut would take. It is not the place for the
+// network, for several nodes or for real processes; those are internal/sim and verify.
+//
+//	crash_test   a recorded run is cut before every operation that changes the disk, in every way the disk may then
+//	             look, and opened again
+//	fault_test   operation n fails, for every n of a run, with every class of error
+//	rot_test     every byte region of every kind of file is flipped or cut off
+//
+// What they hold the node to is in world_test.go: a world notes each promise before it is given (a request in flight may
+// be there or not) and verifies an opened node against it. log_test.go does the same to commitlog alone, with what no
+// client can ask for yet: transactions and a follower's truncations.
+//
+// Runs are inside testing/synctest: the clock moves when nobody has work, so checkpoints, sweeps and retention happen in
+// them, a hang is a deadlock that the runtime reports, and ten minutes cost nothing.
+//
+//	go test ./test/crash                              about 2,000 images
+//	go test ./test/crash -crash.images=1000000        as many as asked for; HOLDFAST_CRASH_IMAGES does the same
+//	go test ./test/crash -run X -crash.write          writes the tables under docs/results
+package crash
