@@ -208,7 +208,8 @@ func (c *Checker) Finished(group int32) {
 }
 
 // Bounds tells where a partition's log starts and ends (high watermark, or last stable offset where transactions are
-// read). The last one told is the final one. An end that goes back becomes a note.
+// read). The last one told is the final one: an Unsure record may still land behind it, and is nobody's fault. An end
+// that goes back becomes a note.
 func (c *Checker) Bounds(partition int32, start, end int64) {
 	if partition < 0 || int(partition) >= len(c.partitions) {
 		c.gap("bounds were told of a partition that does not exist")
@@ -218,7 +219,7 @@ func (c *Checker) Bounds(partition int32, start, end int64) {
 	if p.bounded && end < p.end {
 		c.note(p.name + ": its end went back from " + text(p.end) + " to " + text(end))
 	}
-	p.bounded, p.start, p.end = true, start, end
+	p.bounded, p.start, p.end, p.readBefore = true, start, end, p.read
 }
 
 // Fault marks a moment: operations first sent from here to the next mark are counted under it.

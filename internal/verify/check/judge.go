@@ -125,7 +125,7 @@ func (j *judge) log() {
 		switch {
 		case e.has(audited):
 			j.logged(offset, e)
-		case e.has(live) && j.inAudit(offset):
+		case e.has(live) && j.inAudit(offset) && (offset < j.p.end || offset < j.p.readBefore):
 			if j.c.count(v9, false, j.n, offset) {
 				j.c.keep(v9, false, j.c.entryOffender(j.n, offset, *e, "read once, but the final log ("+text(j.p.start)+" to "+text(j.p.end)+") no longer holds it"))
 			}

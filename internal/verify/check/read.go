@@ -32,6 +32,7 @@ func (c *Checker) read(s *session, r Record) {
 	}
 	if !hidden {
 		at.word |= live
+		p.read = max(p.read, r.Offset+1)
 	}
 	c.deliver(s, r.Offset, e)
 }
@@ -76,7 +77,9 @@ func (c *Checker) inSession(s *session, r Record, e entry) {
 		c.keep(v5, false, o)
 	}
 	s.move(r.Offset + 1)
-	s.epoch = r.Epoch
+	if r.Epoch >= 0 {
+		s.epoch = r.Epoch
+	}
 }
 
 // conflicts has found another value at an offset. Each offset counts once; what the final log holds stays.

@@ -51,6 +51,8 @@ type partition struct {
 	bounded    bool
 	start, end int64
 	audited    int64 // the audit read everything from start to here
+	read       int64 // one above the highest offset that a reader got
+	readBefore int64 // the same when the bounds were told: what is read later may have come later
 }
 
 func (p *partition) lane(producer int32) *lane {
