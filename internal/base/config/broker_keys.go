@@ -85,7 +85,7 @@ var brokerTable = []Key{
 	},
 	{
 		Name: HTTPListener, Type: String, Default: "127.0.0.1:9094", valid: valid{"HOST:PORT or off", httpOK}, Own: true,
-		Doc: "Where /metrics, /healthz and /readyz answer, as HOST:PORT, or off.",
+		Doc: "Where /healthz, /readyz, /safe-to-stop and, on loopback, /metrics answer, as HOST:PORT, or off.",
 	},
 	{
 		Name: HTTPPprof, Type: Boolean, Default: "false", Own: true,
@@ -134,10 +134,6 @@ var brokerTable = []Key{
 	{
 		Name: "socket.request.max.bytes", Type: Int, Default: "104857600", valid: atLeast(1),
 		Doc: "The largest request read from a client, in bytes; a longer one closes its connection.",
-	},
-	{
-		Name: "queued.max.requests", Type: Int, Default: "500", valid: atLeast(1),
-		Doc: "The most requests that are read and not yet answered, over all connections; reading pauses there.",
 	},
 	{
 		Name: MemoryBudgetBytes, Type: Long, Default: "268435456", valid: atLeast(16 << 20), Own: true,

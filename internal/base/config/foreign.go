@@ -13,7 +13,7 @@ type family struct {
 // that are still found in properties files.
 var families = []family{
 	{standing: NoMeaning, feature: "threads, pools and timers of Apache Kafka's process", names: []string{
-		"num.io.threads", "num.network.threads", "background.threads", "num.recovery.threads.per.data.dir", "queued.max.request.bytes=-1",
+		"num.io.threads", "num.network.threads", "background.threads", "num.recovery.threads.per.data.dir", "queued.max.request.bytes=-1", "queued.max.requests",
 		"fetch.purgatory.purge.interval.requests", "producer.purgatory.purge.interval.requests",
 		"delete.records.purgatory.purge.interval.requests", "share.fetch.purgatory.purge.interval.requests",
 		"log.initial.task.delay.ms", "server.max.startup.time.ms", "producer.id.expiration.check.interval.ms",
