@@ -41,10 +41,11 @@ func newVerifyProduceCommand(a *app) *cobra.Command {
 		Use:   "produce",
 		Short: "Send numbered records and print an event for each, like Apache Kafka's VerifiableProducer",
 		Long: `Takes the place of Apache Kafka's kafka-verifiable-producer.sh: the same flags and the same events, one JSON object a
-line, with -o table as well. Values are 0, 1, 2, …; nothing is tried again unless --retries, --idempotent or the file
+line, whatever -o says. Values are 0, 1, 2, …; nothing is tried again unless --retries, --idempotent or the file
 says so. SIGINT and SIGTERM end the sending; what was sent is waited for.
 
-A record that is not acked is an event and no failure of the command. A mistake in the flags ends with 2, not 1.
+A record that is not acked is an event and no failure of the command. Not as in the original: a broker that cannot be
+reached counts as a try, so that without retries its records end at once; a mistake in the flags ends with 2, not 1.
 
 ` + anyCluster + "\n",
 		Example: "  holdfast verify produce --topic orders --bootstrap-server kafka1:9092 --max-messages 1000 --throughput 100\n" +

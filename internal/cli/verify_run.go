@@ -146,6 +146,8 @@ func (v *verifyRun) plan(name string) error {
 		return err
 	}
 	v.o.Configs = configs
+	build := readBuildInfo()
+	v.o.Tool, v.o.Command = strings.TrimSpace("holdfast "+build.Version+" "+build.Commit), v.command()
 	return v.load(scenario)
 }
 
@@ -257,7 +259,7 @@ func (v *verifyRun) report(r *verify.Report) error {
 		if err := jsonLine(v.app.env.Out, r); err != nil {
 			return err
 		}
-	} else if err := r.Print(v.app.env.Out, v.command()); err != nil {
+	} else if err := r.Print(v.app.env.Out); err != nil {
 		return err
 	}
 	switch r.Verdict {

@@ -27,6 +27,7 @@ const reportSchema = 1
 type Report struct {
 	Schema   int           `json:"schema"`
 	Tool     string        `json:"tool"`
+	Command  string        `json:"command"` // repeats the run
 	Verdict  check.Verdict `json:"verdict"`
 	Scenario string        `json:"scenario"`
 	Seed     uint64        `json:"seed"`
@@ -94,7 +95,7 @@ func newReport(o *Options) *Report {
 		acks = "all"
 	}
 	r := &Report{
-		Schema: reportSchema, Tool: "holdfast verify run", Scenario: o.Scenario.Name, Seed: o.Seed, Began: time.Now().UTC().Truncate(time.Second),
+		Schema: reportSchema, Tool: o.Tool, Command: o.Command, Scenario: o.Scenario.Name, Seed: o.Seed, Began: time.Now().UTC().Truncate(time.Second),
 		Config: Config{
 			Topic: o.Topic, Partitions: o.Partitions, Configs: o.Configs, Producers: o.Producers, Acks: acks, Idempotent: o.Load.Idempotent,
 			Retries: retries, Rate: o.Load.Rate * float64(o.Producers), Size: o.Load.Size, Keys: o.Load.Keys, Codec: o.Load.Codec,
@@ -144,10 +145,10 @@ func spread(values []float64) Spread {
 	return Spread{P50: at(0.5), P99: at(0.99), Max: sorted[len(sorted)-1]}
 }
 
-// Print writes the report for people; command is how to repeat it.
-func (r *Report) Print(w io.Writer, command string) error {
+// Print writes the report for people.
+func (r *Report) Print(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s   VERDICT  %s\n", command, r.Verdict)
+	fmt.Fprintf(&b, "%s   VERDICT  %s\n", r.Command, r.Verdict)
 	c := r.Config
 	kind := "plain"
 	if c.Idempotent {

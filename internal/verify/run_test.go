@@ -59,7 +59,7 @@ func options(t *testing.T, name string) Options {
 		t.Fatalf("there is no scenario %s", name)
 	}
 	return Options{
-		Scenario: s, Seed: 7, Rounds: 1, Duration: 200 * time.Millisecond, Every: 200 * time.Millisecond,
+		Command: t.Name(), Scenario: s, Seed: 7, Rounds: 1, Duration: 200 * time.Millisecond, Every: 200 * time.Millisecond,
 		Topic: "t", Partitions: 2, Replication: 1, Producers: 2,
 		Load: workload.Settings{
 			Acks: s.Acks, Idempotent: s.Idempotent, Retries: s.Retries, DeliveryTimeout: time.Minute,
@@ -109,7 +109,7 @@ func onNodes(t *testing.T, bin string, o Options) *Report {
 		t.Fatal(err)
 	}
 	var text strings.Builder
-	if err := r.Print(&text, t.Name()); err != nil {
+	if err := r.Print(&text); err != nil {
 		t.Fatal(err)
 	}
 	t.Log("\n" + text.String())

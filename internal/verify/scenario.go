@@ -47,6 +47,9 @@ func Find(name string) (Scenario, bool) {
 
 // Options of a run.
 type Options struct {
+	Tool    string // name and version of who runs it, for the report
+	Command string // that repeats it, for the report
+
 	Scenario Scenario
 	Seed     uint64
 	Rounds   int           // kills
