@@ -250,10 +250,10 @@ func (l *Log) seal(s *segment) error {
 		return err
 	}
 	defer s.log.release()
-	if err := f.Truncate(s.size.Load()); err != nil { // space that was prepared ahead
+	l.soil(s.log)
+	if err := l.cutSpace(s, f); err != nil {
 		return err
 	}
-	l.soil(s.log)
 	l.active = nil
 	return nil
 }

@@ -56,15 +56,15 @@ func (l *Log) lineHolds() (bool, error) {
 		}
 		j, _ := slices.BinarySearchFunc(segs, e.Start+1, func(s *segment, v int64) int { return int(min(max(s.base-v, -1), 1)) })
 		s := segs[max(j-1, 0)]
-		size, _ := s.extent()
-		p, ok, err := l.find(s, max(e.Start, s.base), size)
+		v := l.view(s)
+		p, ok, err := l.find(s, max(e.Start, s.base), v)
 		if errors.Is(err, ErrDamaged) || err == nil && !ok {
 			continue
 		}
 		if err != nil {
 			return false, err
 		}
-		w, err := s.walk(size)
+		w, err := s.walk(v)
 		if err != nil {
 			return false, err
 		}
@@ -105,8 +105,7 @@ func (l *Log) relearnEpochs() error {
 		}
 	}
 	for _, s := range l.segments() {
-		size, _ := s.extent()
-		if _, err := l.visit(s, s.base, size, see); err != nil {
+		if _, err := l.visit(s, s.base, l.view(s), see); err != nil {
 			return err
 		}
 	}

@@ -80,11 +80,10 @@ type Log struct {
 	dirty       []*file // have unsynced bytes
 	syncing     []*file // handed out by Unsynced
 	syncGen     uint64
-	spaced      *segment // has zeros behind its end
-	spacedTo    int64    // up to there
-	newNames    bool     // the folder has unsynced names
-	namesTaken  bool     // so it was said by Unsynced
-	nowMs       int64    // of the last append: replayed producers count as seen then
+	space       space
+	newNames    bool  // the folder has unsynced names
+	namesTaken  bool  // so it was said by Unsynced
+	nowMs       int64 // of the last append: replayed producers count as seen then
 	pending     []pendingDelete
 	failed      error // an append could not be undone: no more of them
 
@@ -239,9 +238,14 @@ type hint struct {
 	pos    int64
 }
 
-func (h *hints) add(seg *segment, offset, pos int64) {
+// remember notes a place unless the log was truncated since it was found.
+func (l *Log) remember(seg *segment, offset, pos int64, gen uint64) {
+	h := &l.hints
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if l.gen.Load() != gen {
+		return
+	}
 	for i := range h.at {
 		if h.at[i].seg == seg && h.at[i].offset == offset {
 			return

@@ -164,6 +164,11 @@ func (x *machine) retain() {
 	x.must(x.l.DeletePending(t0.Add(time.Hour)))
 }
 
+func (x *machine) prepare() {
+	_, err := x.l.prepare(1, 700)
+	x.must(err)
+}
+
 func (x *machine) sync() {
 	x.must(x.l.Sync())
 	x.point = x.l.RecoveryPoint()
@@ -277,6 +282,7 @@ func TestModel(t *testing.T) {
 			"truncate":   func(*rapid.T) { x.truncate() },
 			"retain":     func(*rapid.T) { x.retain() },
 			"sync":       func(*rapid.T) { x.sync() },
+			"prepare":    func(*rapid.T) { x.prepare() },
 			"checkpoint": func(*rapid.T) { x.must(x.l.Checkpoint()) },
 			"epoch":      func(*rapid.T) { x.epoch++ },
 			"close": func(*rapid.T) {
@@ -328,12 +334,12 @@ func TestCrash(t *testing.T) {
 			}
 		})
 		steps := map[string]func(){
-			"append": x.append, "sync": x.sync, "retain": x.retain,
+			"append": x.append, "sync": x.sync, "retain": x.retain, "prepare": x.prepare,
 			"roll":       func() { x.must(x.l.Roll(t0)) },
 			"checkpoint": func() { x.must(x.l.Checkpoint()) },
 			"epoch":      func() { x.epoch++ },
 		}
-		names := []string{"append", "append", "append", "sync", "retain", "roll", "checkpoint", "epoch"}
+		names := []string{"append", "append", "append", "sync", "prepare", "retain", "roll", "checkpoint", "epoch"}
 		for range rapid.IntRange(5, 25).Draw(t, "steps") {
 			steps[rapid.SampledFrom(names).Draw(t, "step")]()
 		}

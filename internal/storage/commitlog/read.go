@@ -139,14 +139,15 @@ func (l *Log) undamaged(at, below int64) (int64, error) {
 
 // locateIn finds the span in one segment; found is false where the segment has no batch from at on.
 func (l *Log) locateIn(s *segment, at, below, maxBytes int64, atLeastOne bool) (Span, bool, error) {
-	size, next := s.extent()
+	v := l.view(s)
+	size, next := v.size, v.next
 	none := Span{FirstOffset: at, NextOffset: at}
 	if at >= next {
 		return none, false, nil
 	}
-	first, ok, err := l.find(s, at, size)
+	first, ok, err := l.find(s, at, v)
 	if err == nil && !ok {
-		if next, err = l.confirmEnd(s, size, next); at >= next && err == nil {
+		if next, err = l.confirmEnd(s, v, next); at >= next && err == nil {
 			_, err = l.undamaged(at, below)
 		}
 	}
@@ -158,7 +159,7 @@ func (l *Log) locateIn(s *segment, at, below, maxBytes int64, atLeastOne bool) (
 	}
 	hi, hiNext := size, next
 	if below < next {
-		cut, ok, err := l.find(s, below, size)
+		cut, ok, err := l.find(s, below, v)
 		if err != nil {
 			return none, false, err
 		}
@@ -167,13 +168,13 @@ func (l *Log) locateIn(s *segment, at, below, maxBytes int64, atLeastOne bool) (
 		}
 	}
 	if hi == size {
-		if hiNext, err = l.confirmEnd(s, size, hiNext); err != nil {
+		if hiNext, err = l.confirmEnd(s, v, hiNext); err != nil {
 			return none, false, err
 		}
 	}
 	out := Span{FirstOffset: first.base, seg: s, pos: first.pos}
 	if hi-first.pos > maxBytes {
-		if hi, hiNext, err = l.bound(s, first, hi, maxBytes, atLeastOne); err != nil {
+		if hi, hiNext, err = l.bound(s, first, view{hi, hiNext, v.gen}, maxBytes, atLeastOne); err != nil {
 			return none, false, err
 		}
 	}
@@ -181,7 +182,7 @@ func (l *Log) locateIn(s *segment, at, below, maxBytes int64, atLeastOne bool) (
 		return none, true, nil
 	}
 	out.Len, out.NextOffset = int(hi-first.pos), hiNext
-	l.hints.add(s, hiNext, hi)
+	l.remember(s, hiNext, hi, v.gen)
 	return out, true, nil
 }
 
@@ -190,11 +191,11 @@ type place struct{ pos, base int64 }
 
 // confirmEnd is where a segment that was not read at start ends: at its successor, or, where the file turns out to end
 // too early, before offsets that are quarantined now.
-func (l *Log) confirmEnd(s *segment, size, next int64) (int64, error) {
+func (l *Log) confirmEnd(s *segment, v view, next int64) (int64, error) {
 	if s.endKnown.Load() || l.conf().Gaps {
 		return next, nil
 	}
-	p, ok, err := l.find(s, next-1, size)
+	p, ok, err := l.find(s, next-1, v)
 	if err != nil {
 		if errors.Is(err, ErrDamaged) {
 			return next, nil // whoever reads there is told
@@ -202,7 +203,7 @@ func (l *Log) confirmEnd(s *segment, size, next int64) (int64, error) {
 		return next, err
 	}
 	if !ok && p.base < next {
-		l.missing(s, p.base, size)
+		l.missing(s, p.base, v)
 	}
 	s.endKnown.Store(true)
 	return s.next.Load(), nil
@@ -210,17 +211,17 @@ func (l *Log) confirmEnd(s *segment, size, next int64) (int64, error) {
 
 // find is the place of the first batch whose last offset is at least offset. ok is false where the segment has none;
 // the place is then its end.
-func (l *Log) find(s *segment, offset, size int64) (p place, ok bool, err error) {
-	if pos, ok := l.hints.find(s, offset); ok && pos < size {
+func (l *Log) find(s *segment, offset int64, v view) (p place, ok bool, err error) {
+	if pos, ok := l.hints.find(s, offset); ok && pos < v.size {
 		return place{pos, offset}, true, nil
 	}
 	if err := s.load(l.conf()); err != nil {
 		return p, false, err
 	}
-	w, err := s.walk(size)
+	w, err := s.walk(v)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			err = l.vanished(l.gen.Load())
+			err = l.vanished(v.gen)
 		}
 		return p, false, err
 	}
@@ -277,7 +278,7 @@ func (l *Log) walkTo(s *segment, w *walker, pos, offset int64) (p place, ok bool
 		}
 		b, size, err := w.header(pos)
 		if errors.Is(err, errHeader) || err == nil && (from >= 0 && !l.follows(b, from) || b.LastOffset() >= s.next.Load()) {
-			return p, false, l.rotten(s, pos, from, l.gen.Load())
+			return p, false, l.rotten(s, pos, from, w.gen)
 		}
 		if err != nil {
 			return p, false, err
@@ -292,7 +293,7 @@ func (l *Log) walkTo(s *segment, w *walker, pos, offset int64) (p place, ok bool
 
 func (l *Log) damageAt(s *segment, pos int64) (Damage, bool) {
 	for _, d := range l.Damaged() {
-		if d.Segment == s.base && d.Position == pos {
+		if d.Segment == s.base && d.Position == pos && d.Until > pos {
 			return d, true
 		}
 	}
@@ -300,8 +301,8 @@ func (l *Log) damageAt(s *segment, pos int64) (Damage, bool) {
 }
 
 // bound is the last boundary of batches within maxBytes of the first one, and the offset there.
-func (l *Log) bound(s *segment, first place, hi, maxBytes int64, atLeastOne bool) (pos, next int64, err error) {
-	w, err := s.walk(hi)
+func (l *Log) bound(s *segment, first place, v view, maxBytes int64, atLeastOne bool) (pos, next int64, err error) {
+	w, err := s.walk(v)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -312,13 +313,13 @@ func (l *Log) bound(s *segment, first place, hi, maxBytes int64, atLeastOne bool
 			pos, next = e.b, b.BaseOffset()
 		}
 	}
-	for pos < hi {
+	for pos < v.size {
 		b, size, err := w.header(pos)
 		if errors.Is(err, errHeader) || err == nil && !l.follows(b, next) {
 			if pos > first.pos {
 				return pos, next, nil // whoever goes on from here finds the rot
 			}
-			return 0, 0, l.rotten(s, pos, next, l.gen.Load())
+			return 0, 0, l.rotten(s, pos, next, v.gen)
 		}
 		if err != nil {
 			return 0, 0, err

@@ -113,7 +113,7 @@ func (r *opening) toPoint(s *segment, fileSize int64) (pos, next int64, err erro
 	if err := r.loadIndexes(s, fileSize); err != nil {
 		return 0, 0, err
 	}
-	w, err := s.walk(fileSize)
+	w, err := s.walk(view{size: fileSize, gen: l.gen.Load()})
 	if err != nil {
 		return 0, 0, err
 	}

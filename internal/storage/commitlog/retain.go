@@ -222,6 +222,12 @@ func (l *Log) removeFiles(files []*file) (failed error) {
 }
 
 func (l *Log) keepDamage(keep func(Damage) bool) {
+	l.finding.Lock()
+	defer l.finding.Unlock()
+	l.filterDamage(keep)
+}
+
+func (l *Log) filterDamage(keep func(Damage) bool) {
 	old := l.Damaged()
 	kept := slices.DeleteFunc(slices.Clone(old), func(d Damage) bool { return !keep(d) })
 	if len(kept) < len(old) {

@@ -36,15 +36,15 @@ func (l *Log) rotten(s *segment, pos, from int64, gen uint64) error {
 }
 
 // missing quarantines offsets whose batches are not in their segment: it ends too early.
-func (l *Log) missing(s *segment, from, size int64) {
+func (l *Log) missing(s *segment, from int64, v view) {
 	l.finding.Lock()
 	defer l.finding.Unlock()
 	now, next := s.extent()
-	if s.endKnown.Load() || now != size || from >= next { // another reader was first, or a truncation
+	if s.endKnown.Load() || l.gen.Load() != v.gen || now != v.size || from >= next { // another reader was first, or a truncation
 		return
 	}
-	s.grow(size, from)
-	l.quarantine(Damage{From: from, To: next, Segment: s.base, Position: size, Until: size, Reason: "the file ends too early"})
+	s.grow(now, from)
+	l.quarantine(Damage{From: from, To: next, Segment: s.base, Position: now, Until: now, Reason: "the file ends too early"})
 }
 
 func (l *Log) quarantine(d Damage) {
@@ -57,7 +57,7 @@ func (l *Log) quarantine(d Damage) {
 // blame goes one batch back where that is the one at fault: a length or last offset that was changed is noticed only by
 // what should follow.
 func (l *Log) blame(s *segment, pos, from, size int64) (int64, int64) {
-	w, err := s.walk(size)
+	w, err := s.walk(view{size: size})
 	if err != nil {
 		return pos, from
 	}
@@ -100,7 +100,7 @@ func (s *segment) endingAt(w *walker, start, pos int64) (at, want int64, ok bool
 // extent measures a damage: it ends where good batches begin again, at the latest at limit and to, the offset there.
 func (l *Log) extent(s *segment, pos, from, limit, to int64) (Damage, error) {
 	d := Damage{From: from, To: to, Segment: s.base, Position: pos, Until: limit, Reason: "no batch follows"}
-	w, err := s.walk(limit)
+	w, err := s.walk(view{size: limit})
 	if err != nil {
 		return d, err
 	}

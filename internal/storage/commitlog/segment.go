@@ -109,6 +109,19 @@ func (s *segment) extent() (size, next int64) {
 	return s.size.Load(), s.next.Load()
 }
 
+// view is a segment at one moment. gen is from before the rest was looked at: if it is still the log's when something
+// looks wrong, no truncation explains it.
+type view struct {
+	size, next int64
+	gen        uint64
+}
+
+func (l *Log) view(s *segment) view {
+	v := view{gen: l.gen.Load()}
+	v.size, v.next = s.extent()
+	return v
+}
+
 func (s *segment) stamps() stamps {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,6 +147,7 @@ type walker struct {
 	f     vfs.File
 	pool  *[]byte
 	limit int64 // bytes of the segment
+	gen   uint64
 	buf   []byte
 	at    int64 // position of buf[0]
 	n     int   // bytes in buf
@@ -177,14 +191,14 @@ func headerSize(b record.Batch) (size int64, ok bool) {
 	return size, ok
 }
 
-// walk opens a walker over the first limit bytes of the segment; close gives its buffer and file back.
-func (s *segment) walk(limit int64) (walker, error) {
+// walk opens a walker over what the view shows; close gives its buffer and file back.
+func (s *segment) walk(v view) (walker, error) {
 	f, err := s.log.acquire()
 	if err != nil {
 		return walker{}, err
 	}
 	buf := s.files.small.Get().(*[]byte)
-	return walker{seg: s, f: f, limit: limit, pool: buf, buf: *buf}, nil
+	return walker{seg: s, f: f, limit: v.size, gen: v.gen, pool: buf, buf: *buf}, nil
 }
 
 func (w *walker) close() {
@@ -215,7 +229,7 @@ func (s *segment) rebuild(c *Config) error {
 	s.rebuilding.Lock()
 	defer s.rebuilding.Unlock()
 	size := s.size.Load()
-	w, err := s.walk(size)
+	w, err := s.walk(view{size: size})
 	if err != nil {
 		return err
 	}
@@ -240,6 +254,9 @@ func (s *segment) rebuild(c *Config) error {
 			from = -1 // its offset is wrong: no entry may name it
 		}
 		pos += n
+	}
+	if s.size.Load() < size {
+		return nil // truncated meanwhile, and about to be cut
 	}
 	s.mu.Lock()
 	if !s.clock.known {

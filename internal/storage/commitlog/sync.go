@@ -242,7 +242,7 @@ func (l *Log) writeFinal() error {
 
 // trim cuts off space that was prepared ahead.
 func (l *Log) trim(s *segment) error {
-	if l.spaced != s && !slices.Contains(l.dirty, s.log) { // not written to since it was opened or synced
+	if l.space.seg != s && !slices.Contains(l.dirty, s.log) { // not written to since it was opened or synced
 		return nil
 	}
 	f, err := s.log.acquire()

@@ -21,8 +21,8 @@ func (l *Log) OffsetForTime(ms int64) (offset, timestampMs int64, ok bool, err e
 
 func (l *Log) offsetForTime(ms int64) (offset, timestampMs int64, ok bool, err error) {
 	for _, s := range l.segments() {
-		size, next := s.extent()
-		if next <= l.Start() || size == 0 {
+		v := l.view(s)
+		if v.next <= l.Start() || v.size == 0 {
 			continue
 		}
 		t, err := l.stampsOf(s)
@@ -32,7 +32,7 @@ func (l *Log) offsetForTime(ms int64) (offset, timestampMs int64, ok bool, err e
 		if t.max < ms {
 			continue
 		}
-		offset, timestampMs, ok, err = l.searchTime(s, size, ms)
+		offset, timestampMs, ok, err = l.searchTime(s, v, ms)
 		if ok || err != nil {
 			return offset, timestampMs, ok, err
 		}
@@ -40,28 +40,28 @@ func (l *Log) offsetForTime(ms int64) (offset, timestampMs int64, ok bool, err e
 	return 0, 0, false, nil
 }
 
-func (l *Log) searchTime(s *segment, size, ms int64) (offset, timestampMs int64, ok bool, err error) {
-	w, err := s.walk(size)
+func (l *Log) searchTime(s *segment, v view, ms int64) (offset, timestampMs int64, ok bool, err error) {
+	w, err := s.walk(v)
 	if err != nil {
 		return 0, 0, false, err
 	}
 	defer w.close()
 	pos, err := l.timeStart(s, &w, ms)
 	from := s.base // where pos is not 0, timeStart has seen a batch there
-	for err == nil && pos < size {
+	for err == nil && pos < v.size {
 		if d, in := l.damageAt(s, pos); in {
 			pos, from = d.Until, d.To
 			continue
 		}
 		b, n, err := w.header(pos)
 		if errors.Is(err, errHeader) {
-			return 0, 0, false, l.rotten(s, pos, from, l.gen.Load())
+			return 0, 0, false, l.rotten(s, pos, from, v.gen)
 		}
 		if err != nil {
 			return 0, 0, false, err
 		}
 		if b.MaxTimestamp() >= ms && b.LastOffset() >= l.Start() {
-			offset, timestampMs, ok, err = l.searchBatch(s, pos, n, func(at, ts int64) bool { return ts >= ms && at >= l.Start() })
+			offset, timestampMs, ok, err = l.searchBatch(s, pos, n, v.gen, func(at, ts int64) bool { return ts >= ms && at >= l.Start() })
 			if ok || err != nil {
 				return offset, timestampMs, ok, err
 			}
@@ -84,7 +84,7 @@ func (l *Log) timeStart(s *segment, w *walker, ms int64) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	p, ok, err := l.find(s, s.base+e.b, w.limit)
+	p, ok, err := l.find(s, s.base+e.b, view{size: w.limit, gen: w.gen})
 	if err != nil || !ok {
 		return 0, err
 	}
@@ -96,7 +96,7 @@ func (l *Log) timeStart(s *segment, w *walker, ms int64) (int64, error) {
 }
 
 // searchBatch reads one batch and returns the first record that want accepts.
-func (l *Log) searchBatch(s *segment, pos, size int64, want func(offset, timestampMs int64) bool) (offset, timestampMs int64, ok bool, err error) {
+func (l *Log) searchBatch(s *segment, pos, size int64, gen uint64, want func(offset, timestampMs int64) bool) (offset, timestampMs int64, ok bool, err error) {
 	f, err := s.log.acquire()
 	if err != nil {
 		return 0, 0, false, err
@@ -108,7 +108,7 @@ func (l *Log) searchBatch(s *segment, pos, size int64, want func(offset, timesta
 	}
 	b := record.Batch(p)
 	if !b.CheckCRC() {
-		return 0, 0, false, l.rotten(s, pos, b.BaseOffset(), l.gen.Load())
+		return 0, 0, false, l.rotten(s, pos, b.BaseOffset(), gen)
 	}
 	for r, err := range b.Records(nil) {
 		if err != nil {
@@ -141,12 +141,12 @@ func (l *Log) MaxTimestamp() (offset, timestampMs int64, err error) {
 	if in == nil {
 		return -1, -1, nil
 	}
-	size, _ := in.extent()
-	p, ok, err := l.find(in, best.maxOffset, size)
+	v := l.view(in)
+	p, ok, err := l.find(in, best.maxOffset, v)
 	if err != nil || !ok {
 		return -1, -1, err
 	}
-	w, err := in.walk(size)
+	w, err := in.walk(v)
 	if err != nil {
 		return -1, -1, err
 	}
@@ -155,7 +155,7 @@ func (l *Log) MaxTimestamp() (offset, timestampMs int64, err error) {
 	if err != nil {
 		return -1, -1, err
 	}
-	offset, timestampMs, ok, err = l.searchBatch(in, p.pos, n, func(_, ts int64) bool { return ts == best.max })
+	offset, timestampMs, ok, err = l.searchBatch(in, p.pos, n, v.gen, func(_, ts int64) bool { return ts == best.max })
 	if err != nil || !ok {
 		return -1, -1, err
 	}
@@ -174,14 +174,14 @@ func (l *Log) stampsOf(s *segment) (stamps, error) {
 	if t := s.stamps(); t.known { // rebuilt
 		return t, nil
 	}
-	size, _ := s.extent()
+	v := l.view(s)
 	if e, ok := s.times.lastEntry(); ok {
-		w, err := s.walk(size)
+		w, err := s.walk(v)
 		if err != nil {
 			return stamps{}, err
 		}
 		defer w.close()
-		p, ok, err := l.find(s, s.base+e.b, size)
+		p, ok, err := l.find(s, s.base+e.b, v)
 		if err != nil {
 			return stamps{}, err
 		}
@@ -192,7 +192,7 @@ func (l *Log) stampsOf(s *segment) (stamps, error) {
 			return s.clock, nil
 		}
 	}
-	if size == 0 {
+	if v.size == 0 {
 		return stamps{known: true, max: -1, first: unread}, nil
 	}
 	if err := s.rebuild(l.conf()); err != nil {

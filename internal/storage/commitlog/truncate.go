@@ -42,9 +42,9 @@ func (l *Log) truncate(segs []*segment, i int, offset int64) error {
 	if err := l.loadTxns(s); err != nil {
 		return err
 	}
-	p, ok, err := l.find(s, offset, size)
+	p, ok, err := l.find(s, offset, l.view(s))
 	if errors.Is(err, ErrDamaged) { // just found: now it is known, and a place to cut at
-		p, ok, err = l.find(s, offset, size)
+		p, ok, err = l.find(s, offset, l.view(s))
 	}
 	if err != nil {
 		return err
@@ -58,9 +58,7 @@ func (l *Log) truncate(segs []*segment, i int, offset int64) error {
 	l.publish(slices.Clone(segs[:i+1]))
 	s.grow(cut, end)
 	s.endKnown.Store(true)
-	l.gen.Add(1) // from here on readers throw away what they found before
-	l.hints.clear()
-	l.keepDamage(func(d Damage) bool { return d.To <= end })
+	l.outdate(func(d Damage) bool { return d.To <= end })
 	l.synced = min(l.synced, end)
 	l.active = s
 
@@ -84,8 +82,19 @@ func (l *Log) truncate(segs []*segment, i int, offset int64) error {
 	return err
 }
 
+// outdate makes readers throw away what they found before, damage included that one is about to report.
+func (l *Log) outdate(keep func(Damage) bool) {
+	l.finding.Lock()
+	defer l.finding.Unlock()
+	l.gen.Add(1)
+	l.filterDamage(keep)
+	l.hints.clear()
+}
+
 // cutFiles cuts a segment's files to a size and an end.
 func (l *Log) cutFiles(s *segment, size, end int64) error {
+	s.rebuilding.Lock() // a reader may be about to replace the indexes
+	defer s.rebuilding.Unlock()
 	f, err := s.log.acquire()
 	if err != nil {
 		return err
@@ -128,7 +137,7 @@ func (l *Log) restamp(s *segment) error {
 			pos = at.b
 		}
 	}
-	w, err := s.walk(s.size.Load())
+	w, err := s.walk(l.view(s))
 	if err != nil {
 		return err
 	}
@@ -181,9 +190,7 @@ func (l *Log) reset(offset int64) error {
 	l.end.Store(offset)
 	l.start.Store(offset)
 	l.publish(nil)
-	l.gen.Add(1)
-	l.hints.clear()
-	l.keepDamage(func(Damage) bool { return false })
+	l.outdate(func(Damage) bool { return false })
 	l.synced = min(l.synced, offset)
 	l.active = nil
 	l.epochs.clear()
@@ -213,16 +220,16 @@ func (l *Log) replay(limit, txnFrom, nowMs int64) (read int64, err error) {
 		return 0, err
 	}
 	for _, s := range l.segments() {
-		size, next := s.extent()
+		v := l.view(s)
 		if s.base > from { // the snapshots above limit were not trusted: make them anew
 			if err := l.writeSnapshot(s.base); err != nil {
 				return read, err
 			}
 		}
-		if next <= from || size == 0 {
+		if v.next <= from || v.size == 0 {
 			continue
 		}
-		n, err := l.visit(s, from, size, func(b record.Batch) { l.learn(s, b, nowMs, txnFrom) })
+		n, err := l.visit(s, from, v, func(b record.Batch) { l.learn(s, b, nowMs, txnFrom) })
 		read += n
 		if err != nil {
 			return read, err
@@ -263,31 +270,31 @@ const maxSnapshotBytes = 1 << 30
 
 // visit calls do for every batch of a segment from an offset on, read without its records unless it is a control batch.
 // Quarantined bytes are left out.
-func (l *Log) visit(s *segment, from, size int64, do func(record.Batch)) (read int64, err error) {
+func (l *Log) visit(s *segment, from int64, v view, do func(record.Batch)) (read int64, err error) {
 	p := place{0, s.base}
 	if from > s.base {
 		var ok bool
-		p, ok, err = l.find(s, from, size)
+		p, ok, err = l.find(s, from, v)
 		if errors.Is(err, ErrDamaged) {
-			p, ok, err = l.find(s, from, size)
+			p, ok, err = l.find(s, from, v)
 		}
 		if err != nil || !ok {
 			return 0, err
 		}
 	}
-	w, err := s.walk(size)
+	w, err := s.walk(v)
 	if err != nil {
 		return 0, err
 	}
 	defer w.close()
-	for pos := p.pos; pos < size; {
+	for pos := p.pos; pos < v.size; {
 		if d, in := l.damageAt(s, pos); in {
 			pos = d.Until
 			continue
 		}
 		b, n, err := w.header(pos)
 		if errors.Is(err, errHeader) {
-			if err := l.rotten(s, pos, max(from, s.base), l.gen.Load()); errors.Is(err, ErrDamaged) {
+			if err := l.rotten(s, pos, max(from, s.base), v.gen); errors.Is(err, ErrDamaged) {
 				continue
 			}
 			return w.read, err

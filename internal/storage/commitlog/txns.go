@@ -53,14 +53,14 @@ func (l *Log) confirmTxns(s *segment) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	size, _ := s.extent()
-	w, err := s.walk(size)
+	v := l.view(s)
+	w, err := s.walk(v)
 	if err != nil {
 		return err
 	}
 	defer w.close()
 	for _, t := range entries {
-		p, ok, err := l.find(s, t.LastOffset, size)
+		p, ok, err := l.find(s, t.LastOffset, v)
 		if err != nil {
 			return err
 		}
@@ -80,11 +80,11 @@ func (l *Log) rebuildTxns(s *segment) error {
 	}
 	var found []AbortedTxn
 	for _, t := range l.segments() {
-		size, next := t.extent()
-		if next <= from || size == 0 || t.base > s.base {
+		v := l.view(t)
+		if v.next <= from || v.size == 0 || t.base > s.base {
 			continue
 		}
-		_, err := l.visit(t, from, size, func(b record.Batch) {
+		_, err := l.visit(t, from, v, func(b record.Batch) {
 			if done, ok := learnProducer(state, b, 0); ok && done.Abort && t == s {
 				found = append(found, AbortedTxn{done.ProducerID, done.FirstOffset, done.LastOffset, done.LastStable})
 			}
