@@ -72,3 +72,12 @@ func events(out, topic string) []string {
 	}
 	return list
 }
+
+// TestVerifyRunOnKafka lets `holdfast verify run steady` judge Apache Kafka: it is for any cluster.
+func TestVerifyRunOnKafka(t *testing.T) {
+	b := startKafka(t)
+	for _, args := range []string{"", "--plain --acks 1 --keys 30 --compression zstd", "--plain --retries 0"} {
+		out := holdfast(t).run(t, "", append([]string{"verify", "run", "steady", "--bootstrap", b.Addr, "--duration", "1s"}, strings.Fields(args)...)...)
+		wantLines(t, out, `VERDICT  PASS$`, `^acked [1-9][\d,]+ `, "V1 lost 0")
+	}
+}
