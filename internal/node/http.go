@@ -12,7 +12,8 @@ import (
 	"holdfast/internal/base/config"
 )
 
-// httpServer serves what operators and their machines ask: metrics, health, profiles.
+// httpServer serves what operators and their machines ask: metrics, health, profiles. Nobody is authenticated, so that
+// whoever comes from another machine gets the metrics and the two health checks only.
 type httpServer struct {
 	net net.Listener // nil where it is off
 	srv *http.Server
@@ -38,20 +39,26 @@ func openHTTP(n *Node) (*httpServer, error) {
 	mux.Handle("GET /metrics", n.registry.Handler())
 	mux.HandleFunc("GET /healthz", n.healthz)
 	mux.HandleFunc("GET /readyz", n.readyz)
-	if n.options.Config.Bool(config.HTTPPprof) && loopback(l) {
-		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	mux.HandleFunc("GET /safe-to-stop", local(n.safeToStop))
+	if n.options.Config.Bool(config.HTTPPprof) {
+		mux.HandleFunc("GET /debug/pprof/", local(pprof.Index))
+		mux.HandleFunc("GET /debug/pprof/profile", local(pprof.Profile))
+		mux.HandleFunc("GET /debug/pprof/trace", local(pprof.Trace))
 	}
 	return &httpServer{net: l, srv: &http.Server{
 		Handler: mux, ReadHeaderTimeout: headerLimit, IdleTimeout: httpIdle, MaxHeaderBytes: httpMaxBytes,
 	}}, nil
 }
 
-// loopback reports whether only this machine reaches l: profiles show memory, so nobody else may ask for them.
-func loopback(l net.Listener) bool {
-	a, ok := l.Addr().(*net.TCPAddr)
-	return ok && a.IP.IsLoopback()
+// local serves only those who reached the node by a loopback address, as only this machine can.
+func local(serve http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if a, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
+			http.Error(w, "this is answered on loopback only: nobody is authenticated here", http.StatusForbidden)
+			return
+		}
+		serve(w, r)
+	}
 }
 
 // healthz answers 200 while the node can do its work, and says why where it cannot.
@@ -76,6 +83,20 @@ func (n *Node) readyz(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	fmt.Fprintln(w, "ok")
+}
+
+// safeToStop answers 200 where a clean stop, which SIGTERM begins, costs nothing that waiting would save, and 409 with
+// the reason where it does. Records are not waited for: the stop itself brings them to the disk. Nor are partitions with
+// no replica elsewhere, which no waiting helps: they are listed, for they are away until the node is back.
+func (n *Node) safeToStop(w http.ResponseWriter, _ *http.Request) {
+	if !n.ready.Load() {
+		http.Error(w, "not ready: the node starts or stops", http.StatusConflict)
+		return
+	}
+	fmt.Fprintln(w, "ok")
+	for t := range n.quorum.Image().Topics() {
+		fmt.Fprintf(w, "%s: %d partitions have no replica elsewhere and are away until this node is back\n", t.Name, len(t.Partitions))
+	}
 }
 
 func (h *httpServer) serve() error {

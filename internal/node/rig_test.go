@@ -60,6 +60,14 @@ func (d *heldDisk) hold(t *testing.T) (release func()) {
 // startOn runs a node over a file system. The test ends it.
 func startOn(t *testing.T, fsys vfs.FS, dir string, sets ...string) *node.Node {
 	t.Helper()
+	n := launch(t, fsys, dir, sets...)
+	t.Cleanup(func() { stop(t, n) })
+	return n
+}
+
+// launch is startOn where the test itself stops the node.
+func launch(t *testing.T, fsys vfs.FS, dir string, sets ...string) *node.Node {
+	t.Helper()
 	values, _, err := config.Load("", append([]string{
 		"log.dirs=" + dir, "listeners=PLAINTEXT://127.0.0.1:0", "http.listener=127.0.0.1:0",
 	}, sets...), nil)
@@ -72,7 +80,6 @@ func startOn(t *testing.T, fsys vfs.FS, dir string, sets ...string) *node.Node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { stop(t, n) })
 	return n
 }
 

@@ -85,11 +85,11 @@ var brokerTable = []Key{
 	},
 	{
 		Name: HTTPListener, Type: String, Default: "127.0.0.1:9094", valid: valid{"HOST:PORT or off", httpOK}, Own: true,
-		Doc: "Where /healthz, /readyz, /safe-to-stop and, on loopback, /metrics answer, as HOST:PORT, or off.",
+		Doc: "Where /metrics, /healthz, /readyz and, for this machine, /safe-to-stop answer, as HOST:PORT, or off.",
 	},
 	{
 		Name: HTTPPprof, Type: Boolean, Default: "false", Own: true,
-		Doc: "Whether the HTTP listener also serves Go's profiles under /debug/pprof.",
+		Doc: "Whether the HTTP listener also serves Go's profiles under /debug/pprof, to this machine only.",
 	},
 
 	// Topics made without figures.
