@@ -63,6 +63,7 @@ type opening struct {
 	have  map[string]bool
 	sizes []int64 // of the segments' files
 	first int     // index of the segment that the recovery point is in
+	from  int64   // and the position of the point in it
 
 	epochsWrong bool // the epoch file does not say what the batches say
 }

@@ -35,8 +35,7 @@ func (r *opening) walk(segs []*segment) error {
 			return r.cut(segs, i, s.size.Load(), next)
 		}
 	}
-	r.finish(segs, want)
-	return nil
+	return r.finish(segs, want)
 }
 
 // walkSegment goes through a segment: to the recovery point by headers, from there on with checksums. It leaves the
@@ -48,6 +47,9 @@ func (r *opening) walkSegment(s *segment) (next int64, whole bool, err error) {
 	pos, next, err := r.toPoint(s, fileSize)
 	if err != nil {
 		return 0, false, err
+	}
+	if s.base <= r.point {
+		r.from = pos
 	}
 	if pos >= fileSize && next < r.point { // the end is missing, or quarantined
 		if !r.atEnd(s, pos) {
@@ -265,8 +267,7 @@ func (r *opening) cut(segs []*segment, i int, pos, end int64) error {
 			delete(r.have, path.Base(h.name))
 		}
 	}
-	r.finish(segs[:keep:keep], end)
-	return nil
+	return r.finish(segs[:keep:keep], end)
 }
 
 // zeros tells whether a file has only zeros from pos on: space that was prepared ahead, no torn write.
@@ -295,9 +296,9 @@ func (r *opening) zeros(s *segment, pos int64) (bool, error) {
 	}
 }
 
-// finish publishes what was found. Bytes above the recovery point may be in the page cache only, so they are to be
-// synced as if they had just been written.
-func (r *opening) finish(segs []*segment, end int64) {
+// finish publishes what was found. Bytes above the recovery point may be in the page cache only, so they are written once
+// more and are to be synced.
+func (r *opening) finish(segs []*segment, end int64) error {
 	l := r.l
 	l.publish(segs)
 	l.end.Store(end)
@@ -306,10 +307,17 @@ func (r *opening) finish(segs []*segment, end int64) {
 		l.active = segs[n-1]
 	}
 	if end <= r.point {
-		return
+		return nil
 	}
-	for _, s := range segs[min(r.first, len(segs)):] {
+	for i, s := range segs[min(r.first, len(segs)):] {
+		from := int64(0)
+		if i == 0 {
+			from = r.from
+		}
 		l.soil(s.log)
+		if err := r.rewrite(s, from); err != nil {
+			return fmt.Errorf("write %s once more: %w", s.log.name, err)
+		}
 		if s != l.active {
 			l.rebuilt = append(l.rebuilt, s)
 		}
@@ -317,6 +325,30 @@ func (r *opening) finish(segs []*segment, end int64) {
 	l.newNames = true
 	l.newDir.Store(true)
 	l.epochs.dirty = true
+	return nil
+}
+
+// rewrite writes the bytes of a segment from a position on over themselves. After a failed sync the kernel calls their
+// pages clean although the disk never got them: the next sync would succeed without them, and a power cut take them.
+func (r *opening) rewrite(s *segment, from int64) error {
+	f, err := s.log.acquire()
+	if err != nil {
+		return err
+	}
+	defer s.log.release()
+	buf := r.l.files.big.Get().(*[]byte)
+	defer r.l.files.big.Put(buf)
+	for size := s.size.Load(); from < size; {
+		p := (*buf)[:min(int64(len(*buf)), size-from)]
+		if _, err := f.ReadAt(p, from); err != nil && err != io.EOF {
+			return err
+		}
+		if err := writeAt(f, p, from); err != nil {
+			return err
+		}
+		from += int64(len(p))
+	}
+	return nil
 }
 
 // dropOrphans removes indexes whose segment is gone.
