@@ -136,7 +136,9 @@ func (c *Checker) ackedOp(op Op, o *operation, offset int64) {
 		}
 	}
 	o.acked = offset + 1
-	if p := &c.partitions[op.Partition]; strong {
+	p := &c.partitions[op.Partition]
+	p.told = max(p.told, offset+1)
+	if strong {
 		p.acked = max(p.acked, offset+1)
 	}
 }
@@ -205,6 +207,15 @@ func (c *Checker) Finished(group int32) {
 	if group > 0 && int(group) < len(c.groups) {
 		c.groups[group].finished = true
 	}
+}
+
+// AckedEnd is one above the highest acknowledged offset of a partition. acks=1 is answered before the high watermark
+// passes, so whoever asks for the end of the log to tell Bounds waits until it is here, or long enough to call it lost.
+func (c *Checker) AckedEnd(partition int32) int64 {
+	if partition < 0 || int(partition) >= len(c.partitions) {
+		return 0
+	}
+	return c.partitions[partition].told
 }
 
 // Bounds tells where a partition's log starts and ends (high watermark, or last stable offset where transactions are

@@ -269,6 +269,8 @@ func (j *judge) missing(op Op, o *operation, ops *Ops) {
 	switch {
 	case at < 0 && o.floor < j.p.start, at >= 0 && at < j.p.start:
 		ops.Expired = 1
+	case at >= j.p.end && j.readLater(op, at):
+		ops.Found = 1
 	case !j.p.bounded, at < 0 && j.p.audited < j.p.end, at >= 0 && !j.inAudit(at):
 		j.unjudged++
 	default:
@@ -278,6 +280,13 @@ func (j *judge) missing(op Op, o *operation, ops *Ops) {
 			j.c.keep(v1, weak, j.c.offender(op, o, at, j.lost(at)))
 		}
 	}
+}
+
+// readLater says whether op was read beyond the final end, after that was told: then it lay there, and the end was
+// asked for too early (acks=1 is answered before the high watermark passes).
+func (j *judge) readLater(op Op, at int64) bool {
+	e := j.p.log.get(at)
+	return at >= j.p.readBefore && e != nil && e.has(live) && e.producer() == op.Producer && e.seq == op.Seq
 }
 
 // lost says what is there instead.

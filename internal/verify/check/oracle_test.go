@@ -387,8 +387,12 @@ func (o *oracle) lost(op Op, at int64, told bool) {
 		at, told = o.firstAt[op], false
 		_, told = o.firstAt[op]
 	}
+	later := told && bounded && at >= b.end && o.live[place2{op.Partition, at}] && o.values[place2{op.Partition, at}][0] == fmt.Sprint(op.Producer, op.Seq)
+	for where := range o.early {
+		later = later && (where.part != op.Partition || where.offset < at)
+	}
 	switch {
-	case !bounded:
+	case !bounded, later:
 	case told && o.covered(op.Partition, at):
 		o.hit("V1", o.weak(op))
 	case !told && o.floors[op]+1 >= b.offset && o.reach(op.Partition) >= b.end:

@@ -47,6 +47,7 @@ type partition struct {
 	lanes []*lane // by producer; nil where it sent nothing
 	log   paged[entry]
 	acked int64 // one above the highest offset acknowledged with acks=all; 0 for none
+	told  int64 // the same for any acks
 
 	bounded    bool
 	start, end int64
