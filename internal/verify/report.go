@@ -42,6 +42,10 @@ type Report struct {
 	Remarks    []string `json:"remarks,omitempty"` // what else a reader should know
 	Unanswered int64    `json:"unanswered"`        // records without an outcome at the end: they count as indeterminate
 
+	// Exposure is the most acknowledged records that were lost of those sent between two marks: a kill and the recovery, or
+	// a recovery and the next kill.
+	Exposure int64 `json:"exposure"`
+
 	Rounds  []Round          `json:"rounds"`
 	Timings *Timings         `json:"timings,omitempty"` // of the rounds
 	GapMs   []float64        `json:"gapMs"`             // longest time between two acknowledgements, by partition
@@ -119,6 +123,9 @@ func (r *Report) conclude(o *Options, s workload.Summary, reading map[string]int
 			r.Missed = append(r.Missed, fmt.Sprintf("partition %d acknowledged nothing for %s, the objective is %s", p, gap.Round(time.Millisecond), o.GapWithin))
 		}
 	}
+	for _, f := range r.Faults {
+		r.Exposure = max(r.Exposure, f.Lost)
+	}
 	var ready, recovered []float64
 	for i, round := range r.Rounds {
 		ready, recovered = append(ready, round.ReadyMs), append(recovered, round.RecordMs)
@@ -158,7 +165,11 @@ func (r *Report) Print(w io.Writer) error {
 		c.Partitions, c.Producers, c.Acks, kind, c.Retries, c.Rate, c.Size, r.Seconds)
 	b.WriteString(r.Block())
 	if r.Ops.MissingTold > 0 || r.Ops.Lost > 0 {
-		fmt.Fprintf(&b, "missing in the log: %d that producers were told about, %d that they were not\n", r.Ops.MissingTold, r.Ops.Lost)
+		fmt.Fprintf(&b, "missing in the log: %d that producers were told about, %d that they were not", r.Ops.MissingTold, r.Ops.Lost)
+		if r.Exposure > 0 {
+			fmt.Fprintf(&b, " (at most %d between two marks)", r.Exposure)
+		}
+		b.WriteByte('\n')
 	}
 	r.pulse(&b)
 	if t := r.Timings; t != nil {
