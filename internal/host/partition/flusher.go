@@ -113,18 +113,23 @@ func (f *flusher) tell(err error) {
 }
 
 // prepare has space prepared in the partitions of the round. The zeros wait for no one: they are synced with the next
-// appends, or, where none come, with the next space.
+// appends. Where the disk is full there are none.
 func (f *flusher) prepare() {
 	for i := range f.jobs {
-		p := f.jobs[i].p
-		p.mu.Lock()
-		if !p.gone {
-			if did, err := p.log.Prepare(); err == nil && did {
-				p.markDirty()
-			}
+		if err := f.jobs[i].p.prepare(); err != nil && !vfs.IsFull(err) && !vfs.IsHandles(err) {
+			f.dir.fail(err)
 		}
-		p.mu.Unlock()
 	}
+}
+
+func (p *Partition) prepare() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone || !p.Topic.settings.Load().commitSync() {
+		return nil
+	}
+	_, err := p.log.Prepare()
+	return err
 }
 
 // collect notes what a sync that starts now will have made durable.
