@@ -20,7 +20,8 @@ const (
 	loadAvg        = "load average"
 	rss            = "RSS MB"
 	rssPeak        = "peak RSS MB"
-	deviceBytes    = "device bytes a byte"
+	deviceBytes    = "device bytes a byte" // by whoever wrote, until the last acknowledgement
+	askedBytes     = "asked bytes a byte"  // the broker's write_bytes in /proc
 	seconds        = "seconds"
 	p50            = "p50 ms"
 	p99            = "p99 ms"

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -16,6 +17,15 @@ import (
 // dieWithParent lets no broker outlive a harness that is killed. The kernel means the parent's thread, so main keeps
 // its own for good.
 func dieWithParent(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
+
+// deviceOf is where the kernel shows the statistics of the device below a folder.
+func deviceOf(dir string) string {
+	var st unix.Stat_t
+	if unix.Stat(dir, &st) != nil {
+		return ""
+	}
+	return fmt.Sprintf("/sys/dev/block/%d:%d/stat", unix.Major(st.Dev), unix.Minor(st.Dev))
+}
 
 // settle writes out everybody's dirty pages, so that no measurement pays for the one before.
 func settle() { unix.Sync() }

@@ -20,6 +20,7 @@ type bench struct {
 	warmup    time.Duration // of each measured load
 	warmBytes int
 	keep      bool
+	device    string // statistics of the data folders' device
 	profiles  string // folder for CPU profiles of Holdfast
 	temp      string // holds all data folders
 	progress  io.Writer
@@ -45,6 +46,7 @@ func run(ctx context.Context) error {
 		list      = flag.Bool("list", false, "list the rows")
 		load      = flag.Bool("generate", false, "be a load generator, for the harness alone")
 		bin       = flag.String("bin", "", "a holdfast program; without it this checkout is built")
+		against   = flag.String("against", "", "another holdfast program, to be measured in Kafka's place: before and after a change")
 		temp      = flag.String("dir", "", "where data folders are made (the file system that is measured; default: the system's)")
 		out       = flag.String("json", "", "write all measurements to this file")
 		warmGB    = flag.Float64("warm", 4, "GB of guest memory to touch before each measurement")
@@ -78,7 +80,7 @@ func run(ctx context.Context) error {
 		if err := report.load(*from); err != nil {
 			return err
 		}
-	} else if err := b.prepare(ctx, *temp, *bin, strings.Fields(*serveArgs)); err != nil {
+	} else if err := b.prepare(ctx, *temp, *bin, *against, strings.Fields(*serveArgs)); err != nil {
 		return err
 	} else if err := b.measureAll(ctx, chosen, report, *out); err != nil {
 		return err
@@ -120,21 +122,24 @@ func named(name, words string) bool {
 }
 
 // prepare builds what is measured.
-func (b *bench) prepare(ctx context.Context, temp, bin string, serveArgs []string) (err error) {
+func (b *bench) prepare(ctx context.Context, temp, bin, against string, serveArgs []string) (err error) {
 	if b.temp, err = os.MkdirTemp(temp, "holdfast-bench-"); err != nil {
 		return err
 	}
+	b.device = deviceOf(b.temp)
 	if bin == "" {
 		if bin, err = buildHoldfast(ctx, b.temp); err != nil {
 			return err
 		}
 	}
-	classpath, err := kafkaClasspath()
-	if err != nil {
-		return err
+	b.systems = map[string]*system{"holdfast": holdfast(bin, serveArgs, b.profiles != "")}
+	if against != "" {
+		b.systems["kafka"] = holdfast(against, serveArgs, b.profiles != "")
+		return nil
 	}
-	b.systems = map[string]*system{"holdfast": holdfast(bin, serveArgs, b.profiles != ""), "kafka": kafka(classpath)}
-	return nil
+	classpath, err := kafkaClasspath()
+	b.systems["kafka"] = kafka(classpath)
+	return err
 }
 
 // measureAll runs all rounds of all rows, and keeps what it has when it is interrupted or a row fails.

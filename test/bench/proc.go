@@ -18,7 +18,7 @@ type usage struct {
 	cpu     time.Duration // user and system
 	rss     int64         // bytes
 	rssPeak int64         // bytes
-	written int64         // bytes that it gave the device to write, zeros written ahead included
+	written int64         // bytes that it made dirty, by whole folios of the page cache: often more than the device gets
 }
 
 func usageOf(pid int) (usage, error) {
@@ -61,10 +61,13 @@ func table(pid int, file string) (map[string]int64, error) {
 	return values, nil
 }
 
-// machine is what all processors have done so far.
-type machine struct{ busy, stolen time.Duration }
+// machine is what the whole machine has done so far.
+type machine struct {
+	busy, stolen time.Duration // of all processors
+	written      int64         // bytes that the data folders' device took, whoever wrote them
+}
 
-func machineNow() (machine, error) {
+func machineNow(device string) (machine, error) {
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {
 		return machine{}, err
@@ -79,7 +82,16 @@ func machineNow() (machine, error) {
 		}
 		ticks[i] = time.Duration(n) * clockTick
 	}
-	return machine{busy: ticks[0] + ticks[1] + ticks[2] + ticks[5] + ticks[6], stolen: ticks[7]}, nil
+	m := machine{busy: ticks[0] + ticks[1] + ticks[2] + ticks[5] + ticks[6], stolen: ticks[7]}
+	if text, err = os.ReadFile(device); err != nil {
+		return m, nil // a file system without a device of its own
+	}
+	if fields = strings.Fields(string(text)); len(fields) > 6 {
+		sectors, err := strconv.ParseInt(fields[6], 10, 64)
+		m.written = sectors * 512
+		return m, err
+	}
+	return m, nil
 }
 
 // loadAverage is the number of processes that wanted to run, over the last minute.
@@ -99,17 +111,18 @@ func loadAverage() float64 {
 // meter measures a broker, and the machine around it, from its start to its stop.
 type meter struct {
 	pid    int
+	device string // its statistics
 	began  time.Time
 	broker usage
 	all    machine
 }
 
-func startMeter(pid int) (m meter, err error) {
-	m = meter{pid: pid}
+func startMeter(pid int, device string) (m meter, err error) {
+	m = meter{pid: pid, device: device}
 	if m.broker, err = usageOf(pid); err != nil {
 		return m, err
 	}
-	if m.all, err = machineNow(); err != nil {
+	if m.all, err = machineNow(device); err != nil {
 		return m, err
 	}
 	m.began = time.Now()
@@ -122,7 +135,7 @@ func (m meter) stop(r result) (figures, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := machineNow()
+	all, err := machineNow(m.device)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +152,8 @@ func (m meter) stop(r result) (figures, error) {
 		f[mbps] = float64(r.Bytes) / 1e6 / r.Seconds
 		f[cpuPerGB] = broker / (float64(r.Bytes) / 1e9)
 		f[clientCPUPerGB] = r.CPUSeconds / (float64(r.Bytes) / 1e9)
-		f[deviceBytes] = float64(now.written-m.broker.written) / float64(r.Bytes)
+		f[deviceBytes] = float64(all.written-m.all.written) / float64(r.Bytes)
+		f[askedBytes] = float64(now.written-m.broker.written) / float64(r.Bytes)
 	}
 	if r.Max > 0 {
 		f[p50], f[p99], f[p999], f[slowest] = r.P50, r.P99, r.P999, r.Max

@@ -179,7 +179,7 @@ func (b *bench) connectionsRow(connections, hold int) row {
 			if err != nil {
 				return nil, err
 			}
-			m, err := startMeter(s.pid())
+			m, err := startMeter(s.pid(), s.device)
 			if err == nil {
 				err = d.say("go")
 			}

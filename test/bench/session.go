@@ -135,7 +135,7 @@ func (s *session) measure(ctx context.Context, w work) (figures, result, error) 
 	if err := warmMemory(s.warmBytes); err != nil {
 		return nil, result{}, d.failed(err)
 	}
-	m, err := startMeter(s.pid())
+	m, err := startMeter(s.pid(), s.device)
 	if err == nil {
 		err = d.say("go")
 	}
