@@ -108,6 +108,16 @@ func wantState(t *testing.T, n *Node, want State) {
 	}
 }
 
+// comesTo waits until somebody else's deed shows.
+func comesTo(t *testing.T, n *Node, want State) {
+	t.Helper()
+	for ctx := limit(t, 10*time.Second); n.State() != want; runtime.Gosched() {
+		if ctx.Err() != nil {
+			t.Fatalf("node %d is %s, want it %s", n.ID(), n.State(), want)
+		}
+	}
+}
+
 func check(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -132,15 +142,12 @@ func TestLife(t *testing.T) {
 		t.Errorf("opened again it is process %d at %s, started was %d at %s", o.PID(), o.Kafka(), n.PID(), n.Kafka())
 	}
 	check(t, o.Pause())
-	for n.State() != Paused && ctx.Err() == nil {
-		runtime.Gosched()
-	}
-	wantState(t, n, Paused)
+	comesTo(t, n, Paused)
 	check(t, n.Resume())
 	check(t, o.Ready(ctx))
 	check(t, o.Kill())
-	wantState(t, n, Down)
 	wantState(t, o, Down)
+	comesTo(t, n, Down) // once the other handle has waited for its child
 	if err := o.Kill(); err == nil {
 		t.Error("a node that is down was killed")
 	}
