@@ -161,8 +161,12 @@ func (r *Report) Print(w io.Writer) error {
 	if c.Idempotent {
 		kind = "idempotent"
 	}
-	fmt.Fprintf(&b, "%d partitions, %d producers (acks=%s, %s, retries %s), %.0f records/s wanted, %d bytes, %.0f s of load\n",
-		c.Partitions, c.Producers, c.Acks, kind, c.Retries, c.Rate, c.Size, r.Seconds)
+	rate := fmt.Sprintf("%.0f records/s wanted", c.Rate)
+	if c.Rate == 0 {
+		rate = "as fast as possible"
+	}
+	fmt.Fprintf(&b, "%d partitions, %d producers (acks=%s, %s, retries %s), %s, %d bytes, %.0f s of load\n",
+		c.Partitions, c.Producers, c.Acks, kind, c.Retries, rate, c.Size, r.Seconds)
 	b.WriteString(r.Block())
 	if r.Ops.MissingTold > 0 || r.Ops.Lost > 0 {
 		fmt.Fprintf(&b, "missing in the log: %d that producers were told about, %d that they were not", r.Ops.MissingTold, r.Ops.Lost)
