@@ -1,0 +1,54 @@
+package group
+
+import "time"
+
+// Config is what a shard is run with. It holds for every group of the shard; a change is a new shard, or SetConfig.
+type Config struct {
+	// Classic groups.
+	InitialRebalanceDelay time.Duration // group.initial.rebalance.delay.ms
+	MinSessionTimeout     time.Duration // group.min.session.timeout.ms
+	MaxSessionTimeout     time.Duration // group.max.session.timeout.ms
+	MaxSize               int           // group.max.size
+	NewMemberTimeout      time.Duration // how long a join of a member new to the group may be parked
+
+	// KIP-848 groups.
+	ConsumerSessionTimeout time.Duration // group.consumer.session.timeout.ms
+	ConsumerMaxSize        int           // group.consumer.max.size
+	ConsumerAssignors      []string      // group.consumer.assignors; the first is the default
+	ConsumerHeartbeatMin   time.Duration // interval while partitions move
+	ConsumerHeartbeatMax   time.Duration // interval of a large group at rest
+
+	// Offsets.
+	OffsetMetadataMax int           // offset.metadata.max.bytes
+	OffsetsRetention  time.Duration // offsets.retention.minutes
+	SweepInterval     time.Duration // offsets.retention.check.interval.ms
+	MaxRecordBytes    int           // the largest record, and batch of records, that the log takes
+	MaxSweepRecords   int           // tombstones in one Outcome; what is left over follows at once
+}
+
+// DefaultConfig is what Apache Kafka 4.3 runs with, except that heartbeats of KIP-848 groups follow the group's size
+// and whether partitions move.
+func DefaultConfig() Config {
+	return Config{
+		InitialRebalanceDelay: 3 * time.Second,
+		MinSessionTimeout:     6 * time.Second,
+		MaxSessionTimeout:     30 * time.Minute,
+		MaxSize:               1<<31 - 1,
+		NewMemberTimeout:      5 * time.Minute,
+
+		ConsumerSessionTimeout: 45 * time.Second,
+		ConsumerMaxSize:        1<<31 - 1,
+		ConsumerAssignors:      []string{AssignorUniform, AssignorRange},
+		ConsumerHeartbeatMin:   100 * time.Millisecond,
+		ConsumerHeartbeatMax:   5 * time.Second,
+
+		OffsetMetadataMax: 4096,
+		OffsetsRetention:  7 * 24 * time.Hour,
+		SweepInterval:     10 * time.Minute,
+		MaxRecordBytes:    1 << 20,
+		MaxSweepRecords:   5000,
+	}
+}
+
+// SetConfig changes the settings from the next command on. It is no part of the state.
+func (s *Shard) SetConfig(cfg Config) { s.cfg = cfg }

@@ -1,0 +1,279 @@
+package group
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"holdfast/internal/core/image"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Command is one thing asked of a shard.
+type Command struct {
+	// Request is one of the kmsg requests JoinGroup, SyncGroup, Heartbeat, LeaveGroup, DescribeGroups, ListGroups,
+	// DeleteGroups, OffsetCommit, TxnOffsetCommit, OffsetFetch, OffsetDelete, ConsumerGroupHeartbeat and
+	// ConsumerGroupDescribe, as pointers, at the version they came in and answered at that version;
+	// or *Fired, *Loaded, *TopicsDeleted, *MetadataChanged, which answer nobody.
+	// A request belongs to the machine from here on: its bytes may be kept.
+	Request any
+
+	Call   Call     // whom to answer; ignored for commands that answer nobody
+	Client Client   // who asks
+	Nonce  [16]byte // random; must differ between commands, member ids are made of it
+	Image  *image.Image
+}
+
+// Call names a caller to the host. The machine only hands it back.
+type Call uint64
+
+// Client is who asks, as far as it says and as the listener saw it.
+type Client struct {
+	ID   string // client.id
+	Host string // address in Kafka's form, "/127.0.0.1"
+}
+
+// Fired says that a timer is due.
+type Fired struct{ Timer TimerKey }
+
+// Loaded says that every record of the log was applied and the shard serves from now on.
+type Loaded struct{}
+
+// TopicsDeleted says that topics are gone. Their committed offsets go.
+type TopicsDeleted struct{ Topics []DeletedTopic }
+
+// DeletedTopic is one topic that is gone.
+type DeletedTopic struct {
+	Name string
+	ID   image.TopicID
+}
+
+// MetadataChanged says that topics were created, deleted or got more partitions.
+type MetadataChanged struct{}
+
+// Outcome is what a decision asks of the host, in this order; see the package's contract.
+type Outcome struct {
+	Records []Record
+	Timers  []Timer
+	Replies []Reply
+	Events  []Event
+}
+
+// Reply answers one caller.
+type Reply struct {
+	Call     Call
+	Response kmsg.Response
+	Early    bool // a classic heartbeat: need not wait for what was applied before it
+}
+
+// TimerKey names a timer: there is at most one of a key.
+type TimerKey struct {
+	Kind   TimerKind
+	Group  string // "" for TimerSweep
+	Member string // "" where the group as a whole is timed
+}
+
+// TimerKind is what a timer is for.
+type TimerKind uint8
+
+// The timers of a shard.
+const (
+	TimerSweep        TimerKind = iota // look for offsets that expire; of the shard
+	TimerSession                       // a member was not heard of
+	TimerPending                       // a member id was given out and nobody joined with it
+	TimerInitialDelay                  // more members may come to a new group
+	TimerRebalance                     // who has not joined by now is out
+	TimerSync                          // who has not synced by now is out
+	TimerRevoke                        // KIP-848: who has not given up partitions by now is out
+)
+
+var timerNames = [...]string{"sweep", "session", "pending", "initial-delay", "rebalance", "sync", "revoke"}
+
+// String is the kind in a word.
+func (k TimerKind) String() string { return timerNames[k] }
+
+// Timer is armed for At, or disarmed when At is zero.
+type Timer struct {
+	Key TimerKey
+	At  time.Time
+}
+
+// Shard is the state of one partition of __consumer_offsets. It is not safe for concurrent use.
+type Shard struct {
+	cfg    Config
+	groups map[string]*group
+	open   map[int64][]pendingOffset // offsets of transactions that have not ended, by producer id, in their order
+}
+
+// group is all that a shard knows of one group id. One of them at most has members, classic or consumer.
+type group struct {
+	record   *kmsg.GroupMetadataValue // the classic group as the log has it; nil: it has not
+	classic  *classic                 // the classic group as it is; nil: there is none
+	consumer *consumer                // the KIP-848 group; nil: there is none
+	offsets  map[offsetKey]stored
+	unstable map[offsetKey]int // transactions that have committed an offset and not ended
+}
+
+type offsetKey struct {
+	topic     string
+	partition int32
+}
+
+// stored is a committed offset and where the log has it.
+type stored struct {
+	*Committed
+	at int64
+}
+
+type pendingOffset struct {
+	record *OffsetRecord
+	at     int64
+}
+
+// New returns an empty shard.
+func New(cfg Config) *Shard {
+	return &Shard{cfg: cfg, groups: map[string]*group{}, open: map[int64][]pendingOffset{}}
+}
+
+// Decide answers cmd from the state as it is and says what must become true. It changes nothing.
+func (s *Shard) Decide(now time.Time, cmd Command) Outcome {
+	t := &turn{s: s, now: now, cmd: &cmd}
+	switch r := cmd.Request.(type) {
+	case *kmsg.HeartbeatRequest:
+		t.heartbeat(r)
+	case *kmsg.OffsetCommitRequest:
+		t.commit(r)
+	case *kmsg.ConsumerGroupHeartbeatRequest:
+		t.consumerHeartbeat(r)
+	case *kmsg.JoinGroupRequest:
+		t.join(r)
+	case *kmsg.SyncGroupRequest:
+		t.sync(r)
+	case *kmsg.LeaveGroupRequest:
+		t.leave(r)
+	case *kmsg.OffsetFetchRequest:
+		t.fetch(r)
+	case *kmsg.TxnOffsetCommitRequest:
+		t.commitInTransaction(r)
+	case *kmsg.OffsetDeleteRequest:
+		t.deleteOffsets(r)
+	case *kmsg.DescribeGroupsRequest:
+		t.describe(r)
+	case *kmsg.ListGroupsRequest:
+		t.list(r)
+	case *kmsg.DeleteGroupsRequest:
+		t.deleteGroups(r)
+	case *kmsg.ConsumerGroupDescribeRequest:
+		t.describeConsumers(r)
+	case *Fired:
+		t.fired(r.Timer)
+	case *Loaded:
+		t.loaded()
+	case *TopicsDeleted:
+		t.topicsDeleted(r)
+	case *MetadataChanged:
+		t.metadataChanged()
+	default:
+		panic(fmt.Sprintf("group: no command %T", r))
+	}
+	return t.out
+}
+
+// Apply makes a record part of the state. It cannot fail: a record that was decided, or is in the log, is a fact. The
+// offset is the record's place in the log; for a volatile one, that of the last record before it.
+func (s *Shard) Apply(offset int64, record Record) {
+	switch r := record.(type) {
+	case *OffsetRecord:
+		s.applyOffset(offset, r)
+	case *ClassicRecord:
+		s.applyClassic(r)
+	case becomes:
+		s.at(r.group.id).classic = r.group
+		s.tidy(r.group.id)
+	case *TransactionMarker:
+		s.applyMarker(r)
+	case *ConsumerRecord:
+		s.applyConsumer(r)
+	default:
+		panic(fmt.Sprintf("group: no record %T", r))
+	}
+}
+
+func (s *Shard) applyClassic(r *ClassicRecord) {
+	g := s.at(r.Group)
+	if r.Value == nil {
+		g.record, g.classic = nil, nil
+	} else {
+		g.record, g.classic = r.Value, fromValue(r.Group, r.Value)
+	}
+	s.tidy(r.Group)
+}
+
+func (s *Shard) at(id string) *group {
+	g := s.groups[id]
+	if g == nil {
+		g = &group{offsets: map[offsetKey]stored{}, unstable: map[offsetKey]int{}}
+		s.groups[id] = g
+	}
+	return g
+}
+
+// tidy forgets a group of which nothing is left.
+func (s *Shard) tidy(id string) {
+	g := s.groups[id]
+	if c := g.classic; c != nil && g.record == nil && c.state == stateEmpty && len(c.pending) == 0 {
+		g.classic = nil
+	}
+	if g.classic == nil && g.consumer == nil && len(g.offsets) == 0 && len(g.unstable) == 0 {
+		delete(s.groups, id)
+	}
+}
+
+func (s *Shard) classic(id string) *classic {
+	if g := s.groups[id]; g != nil {
+		return g.classic
+	}
+	return nil
+}
+
+func (s *Shard) consumer(id string) *consumer {
+	if g := s.groups[id]; g != nil {
+		return g.consumer
+	}
+	return nil
+}
+
+func (s *Shard) ids() []string { return slices.Sorted(maps.Keys(s.groups)) }
+
+// Groups is the number of groups, Offsets that of committed offsets; both for metrics.
+func (s *Shard) Groups() int { return len(s.groups) }
+
+// Offsets is the number of committed offsets.
+func (s *Shard) Offsets() int {
+	n := 0
+	for _, g := range s.groups { // order-free
+		n += len(g.offsets)
+	}
+	return n
+}
+
+// turn is one decision as it comes about.
+type turn struct {
+	s   *Shard
+	now time.Time
+	cmd *Command
+	out Outcome
+}
+
+func (t *turn) nowMs() int64 { return t.now.UnixMilli() }
+
+func (t *turn) reply(call Call, resp kmsg.Response) {
+	t.out.Replies = append(t.out.Replies, Reply{Call: call, Response: resp})
+}
+
+// close hands a changed copy of a classic group over to Apply.
+func (t *turn) close(changed *classic) {
+	t.out.Records = append(t.out.Records, becomes{changed})
+}

@@ -1,0 +1,93 @@
+package group
+
+// sweep ends offsets whose time has come, those of topics that are gone, and groups of which nothing is left. It takes
+// a bounded number at a time, and goes on at once if there is more.
+func (t *turn) sweep() {
+	next := t.s.cfg.SweepInterval
+	for _, id := range t.s.ids() {
+		if len(t.out.Records) >= t.s.cfg.MaxSweepRecords {
+			next = 0
+			break
+		}
+		t.sweepGroup(id, t.s.groups[id])
+	}
+	if len(t.out.Records) > t.s.cfg.MaxSweepRecords {
+		next = 0
+	}
+	t.arm(TimerSweep, "", "", next)
+}
+
+func (t *turn) sweepGroup(id string, g *group) {
+	left := len(g.offsets)
+	for _, key := range sortedKeys(g.offsets) {
+		if len(t.out.Records) >= t.s.cfg.MaxSweepRecords {
+			return
+		}
+		c := g.offsets[key]
+		kind := EventOffsetExpired
+		topic := t.cmd.Image.Topic(key.topic)
+		switch {
+		case !sameTopic(c.Committed, topic):
+			kind = EventOffsetTopicGone
+		case g.unstable[key] > 0 || !t.expired(g, key.topic, c.Committed):
+			continue
+		}
+		t.out.Events = append(t.out.Events, Event{Kind: kind, Group: id, Topic: key.topic, Partition: key.partition, From: c.Offset, To: -1})
+		t.forget(id, key)
+		left--
+	}
+	if left == 0 && len(g.unstable) == 0 && g.empty() && g.idle() {
+		t.endMembership(id, g)
+	}
+}
+
+// idle tells whether nobody is about to join.
+func (g *group) idle() bool { return g.classic == nil || len(g.classic.pending) == 0 }
+
+// expired tells whether an offset has outlived the retention. The clock of a group with members runs only for topics
+// nobody is subscribed to; that of an empty group starts when the last member leaves, that of a group that never had
+// any when the offset was committed.
+func (t *turn) expired(g *group, topic string, c *Committed) bool {
+	since := c.CommitMs
+	switch {
+	case g.consumer != nil:
+		if g.consumer.subscribed(topic) {
+			return false
+		}
+	case g.classic == nil || g.classic.protocolType == "":
+	case g.classic.state == stateEmpty:
+		if g.classic.sinceMs >= 0 {
+			since = g.classic.sinceMs
+		}
+	case g.classic.state != stateStable || !g.classic.topicsKnown || g.classic.topics[topic]:
+		return false
+	}
+	if c.ExpireMs >= 0 {
+		return t.nowMs() >= c.ExpireMs
+	}
+	return t.nowMs()-since >= t.s.cfg.OffsetsRetention.Milliseconds()
+}
+
+// topicsDeleted ends the offsets of topics that are gone: those committed to exactly these topics, and those of which
+// only the name is known.
+func (t *turn) topicsDeleted(r *TopicsDeleted) {
+	for _, id := range t.s.ids() {
+		g := t.s.groups[id]
+		for _, key := range sortedKeys(g.offsets) {
+			c := g.offsets[key]
+			for _, gone := range r.Topics {
+				if gone.ID != c.TopicID && !(c.TopicID.Zero() && gone.Name == key.topic) {
+					continue
+				}
+				if len(t.out.Records) >= t.s.cfg.MaxSweepRecords && !c.TopicID.Zero() {
+					t.arm(TimerSweep, "", "", 0) // the sweep finds the rest by its id
+					break
+				}
+				t.out.Events = append(t.out.Events, Event{Kind: EventOffsetTopicGone, Group: id, Topic: key.topic, Partition: key.partition, From: c.Offset, To: -1})
+				t.forget(id, key)
+				break
+			}
+		}
+	}
+	t.metadataChanged()
+}
