@@ -164,6 +164,9 @@ func (s *State) Changed() bool { return s.changed }
 // ClearChanged is called once a snapshot has been written.
 func (s *State) ClearChanged() { s.changed = false }
 
+// Knows tells whether the partition remembers the producer.
+func (s *State) Knows(id int64) bool { return s.producers[id] != nil }
+
 // Check decides about a data batch that a client wants to append. It changes nothing and does not allocate.
 func (s *State) Check(b Batch) Verdict {
 	k, ok := s.producers[b.ProducerID]

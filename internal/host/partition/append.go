@@ -36,6 +36,7 @@ func (p *Partition) Append(records []byte, acks Acks, now time.Time, c *Commit, 
 		return
 	}
 	if err := p.manager.dir.refuses(); err != nil {
+		p.turnAway(batch)
 		r.Code, r.ErrorMessage = wire.KafkaStorageError, err.Error()
 		return
 	}
@@ -58,6 +59,11 @@ func (p *Partition) appendLocked(batch record.Batch, now time.Time, r *wire.Prod
 		v := p.log.Producers().Check(producerBatch(batch, first, last))
 		switch v.Kind {
 		case producer.Append:
+			if p.outOfTurn(batch) {
+				v.Kind = producer.OutOfOrderSequence
+				r.Code, r.ErrorMessage = refusal(v)
+				return 0, false
+			}
 		case producer.Duplicate:
 			r.BaseOffset, r.LogStart = v.FirstOffset, p.log.Start()
 			if batch.LogAppendTime() {
@@ -76,6 +82,7 @@ func (p *Partition) appendLocked(batch record.Batch, now time.Time, r *wire.Prod
 	batch.SetBaseOffset(first)
 	batch.SetLeaderEpoch(p.leader.Epoch())
 	if err := p.log.Append(batch, now); err != nil {
+		p.turnAway(batch)
 		p.writeFailed(err, r)
 		return 0, false
 	}

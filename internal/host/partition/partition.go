@@ -55,8 +55,9 @@ type Partition struct {
 	commits commitQueue // wait for the high watermark
 	flushes commitQueue // wait for the synced end: appends of an unsynced topic that flush.messages has synced
 	watches watchList
-	dirty   bool // queued at the flusher
-	gone    bool // the topic was deleted, or the node stops
+	turns   turns // whose batch comes first, of new producers
+	dirty   bool  // queued at the flusher
+	gone    bool  // the topic was deleted, or the node stops
 
 	unsyncedSince time.Time // for flush.ms: when housekeeping first saw what is not synced; guarded by mu
 
