@@ -62,8 +62,8 @@ type Node struct {
 	handler    *handler.Handler
 	server     *server.Server
 
-	requests, answers *handler.Budget
-	limits            atomic.Pointer[server.Limits]
+	frames, work, answers *handler.Budget // the three parts of the memory budget
+	limits                atomic.Pointer[server.Limits]
 
 	ready   atomic.Bool
 	serving errgroup.Group
@@ -213,18 +213,18 @@ func (n *Node) resolveConfig(img *image.Image) {
 func (n *Node) startServer() {
 	v := n.options.Config
 	waited := n.registry.Histogram(metrics.MemoryWaitSeconds)
-	// Requests and answers have a half each: a request never holds up the answers that would set memory free.
-	half := v.Int64(config.MemoryBudgetBytes) / 2
-	n.requests, n.answers = handler.NewBudget(half, waited), handler.NewBudget(half, waited)
+	memory := v.Int64(config.MemoryBudgetBytes)
+	n.frames, n.work = handler.NewBudget(memory/4, waited), handler.NewBudget(memory/4, waited)
+	n.answers = handler.NewBudget(memory/2, waited)
 	n.handler = handler.New(handler.Options{
 		NodeID: n.id.NodeID, Log: n.options.Log, Events: n.events, Metrics: handler.NewMetrics(n.registry),
 		Quorum: n.quorum, Partitions: n.partitions, Config: n.config.Load, DataDir: n.dir,
-		FetchMaxBytes: int32(v.Int("fetch.max.bytes")), MaxFetchWait: maxFetchWait, Requests: n.requests, Answers: n.answers,
+		FetchMaxBytes: int32(v.Int("fetch.max.bytes")), MaxFetchWait: maxFetchWait, Work: n.work, Answers: n.answers,
 		SessionSlots: v.Int("max.incremental.fetch.session.cache.slots"), Check: n.options.Check,
 	})
 	n.server = server.New(n.handler, server.Options{
 		Log: n.options.Log, Metrics: n.serverMetrics(),
-		MaxFrame: v.Int("socket.request.max.bytes"), Requests: n.requests, Answers: n.answers, Limits: n.limits.Load,
+		MaxFrame: v.Int("socket.request.max.bytes"), Frames: n.frames, Work: n.work, Answers: n.answers, Limits: n.limits.Load,
 		IdleLimit: v.Duration("connections.max.idle.ms"), WriteLimit: writeLimit,
 	})
 	n.collectServer()
@@ -238,7 +238,7 @@ func (n *Node) startServer() {
 
 const (
 	maxFetchWait = 5 * time.Minute  // a consumer that left while parked is noticed by then
-	writeLimit   = 60 * time.Second // for a client that does not take its answer
+	writeLimit   = 10 * time.Minute // for a client that does not take its answer: some read on only when they have worked
 )
 
 // Address is where clients reach the node's first listener, HOST:PORT.

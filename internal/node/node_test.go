@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"log/slog"
+	"net/http"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,10 +53,28 @@ func crc32c(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Ca
 
 func stop(t *testing.T, n *node.Node) {
 	t.Helper()
+	bugless(t, n)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if err := n.Stop(ctx); err != nil {
 		t.Errorf("stop: %v", err)
+	}
+}
+
+// bugless fails where a running node's own count says that its code broke.
+func bugless(t *testing.T, n *node.Node) {
+	t.Helper()
+	if n.HTTPAddress() == "" {
+		return
+	}
+	r, err := http.Get("http://" + n.HTTPAddress() + "/metrics")
+	if err != nil {
+		return // stopped already
+	}
+	defer r.Body.Close()
+	page, err := io.ReadAll(r.Body)
+	if err != nil || !strings.Contains(string(page), "\nholdfast_decode_panics_total 0\n") || strings.Contains(string(page), "\nholdfast_invariant_violations_total") {
+		t.Errorf("the node's code broke, or /metrics is not whole (%v):\n%s", err, page)
 	}
 }
 

@@ -68,8 +68,8 @@ func (n *Node) collect() {
 // collectServer registers what the server and its handlers hold.
 func (n *Node) collectServer() {
 	r := n.registry
-	r.Gauge(metrics.MemoryBudgetBytes).Set(float64(n.requests.Limit() + n.answers.Limit()))
-	r.GaugeFunc(metrics.MemoryUsedBytes, func() float64 { return float64(n.requests.Used() + n.answers.Used()) })
+	r.Gauge(metrics.MemoryBudgetBytes).Set(float64(n.frames.Limit() + n.work.Limit() + n.answers.Limit()))
+	r.GaugeFunc(metrics.MemoryUsedBytes, func() float64 { return float64(n.frames.Used() + n.work.Used() + n.answers.Used()) })
 	r.GaugeFunc(metrics.FetchSessions, func() float64 { return float64(n.handler.FetchSessions()) })
 }
 

@@ -76,38 +76,55 @@ func (c *conn) answer(ctx context.Context, call *handler.Call) (err error) {
 
 // release gives back what the call took.
 func (c *conn) release(call *handler.Call) {
-	c.server.options.Requests.Give(call.Weight)
+	c.give(call)
 	c.server.handler.EndCall(call)
 }
 
 // drop is release for a call that broke: partitions may still point into it, so it is not used again.
 func (c *conn) drop(call *handler.Call) {
-	c.server.options.Requests.Give(call.Weight)
+	c.give(call)
 	c.server.handler.DropCall(call)
 }
 
+func (c *conn) give(call *handler.Call) {
+	c.server.options.Frames.Give(call.Weight)
+	c.server.options.Work.Give(call.Work)
+}
+
 func (c *conn) write(answer []byte) error {
-	for len(answer) > 0 { // acks=0 has none
-		limit := c.server.options.WriteLimit
-		if !c.server.options.Answers.Ample() {
-			limit = min(limit, writeLimitShort)
-		}
-		c.net.SetWriteDeadline(time.Now().Add(limit)) //nolint:errcheck // a closed connection says so on the write
+	now := time.Now()
+	for moved := now; len(answer) > 0; { // acks=0 has none
+		c.net.SetWriteDeadline(now.Add(writeStep)) //nolint:errcheck // a closed connection says so on the write
 		n, err := c.net.Write(answer)
-		answer = answer[n:]
-		switch {
-		case isTimeout(err) && n == 0:
-			return errSlow
-		case err != nil && !isTimeout(err):
+		if answer = answer[n:]; err == nil {
+			return nil
+		}
+		if !isTimeout(err) {
 			return err
+		}
+		if now = time.Now(); n > 0 {
+			moved = now
+		}
+		if now.Sub(moved) >= c.server.patience() {
+			return errSlow
 		}
 	}
 	return nil
 }
 
-// writeLimitShort replaces the longer WriteLimit where answers have little memory left: a client that does not take its
-// own keeps others from theirs.
-const writeLimitShort = 5 * time.Second
+// A client that takes nothing of its answer is looked at every writeStep. Where answers have little memory left it is
+// cut off after shortPatience, for its answer keeps others from theirs.
+const (
+	writeStep     = time.Second
+	shortPatience = 2 * time.Second
+)
+
+func (s *Server) patience() time.Duration {
+	if s.options.Answers.Ample() {
+		return s.options.WriteLimit
+	}
+	return min(s.options.WriteLimit, shortPatience)
+}
 
 func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 

@@ -21,7 +21,7 @@ const (
 
 	// memoryPatience bounds the wait of a half-read request for more memory: those who hold some and wait for more could
 	// otherwise wait for each other.
-	memoryPatience = 10 * time.Second
+	memoryPatience = 30 * time.Second
 
 	firstPiece = 1 << 10 // bytes that a request gets before any of its body came, where memory is short
 )
@@ -43,24 +43,30 @@ func (c *conn) next(ctx context.Context) (*handler.Call, error) {
 	if err := c.read(c.head[4:]); err != nil {
 		return nil, midFrame(err)
 	}
-	weight, err := c.server.weigh(int16(binary.BigEndian.Uint16(c.head[4:])), size)
+	work, err := c.server.weigh(int16(binary.BigEndian.Uint16(c.head[4:])), size)
 	if err != nil {
 		return nil, err
 	}
-	return c.body(ctx, size, weight)
+	call, err := c.body(ctx, size)
+	if err != nil {
+		return nil, err
+	}
+	if call.Work, err = c.server.options.Work.Take(ctx, work); err != nil {
+		c.release(call)
+		return nil, err
+	}
+	return call, nil
 }
 
-// body reads the rest of a request whose key and version are in c.head. Where memory is ample, all that the request
-// weighs is taken at once, and the rest is read in one piece. Where it is short, what is merely announced costs
-// nothing: the buffer grows as bytes arrive, and what working on them takes is taken when they are there.
-func (c *conn) body(ctx context.Context, size int, weight int64) (*handler.Call, error) {
-	budget := c.server.options.Requests
+// body reads the rest of a request whose key and version are in c.head. Where memory is ample it is read in one piece.
+// Where it is short, what is merely announced costs nothing: the buffer grows as bytes arrive.
+func (c *conn) body(ctx context.Context, size int) (*handler.Call, error) {
 	room := size
-	taken, ok := budget.TakeFreely(weight)
+	taken, ok := c.server.options.Frames.TakeFreely(int64(size))
 	if !ok {
 		room = min(size, firstPiece)
 		var err error
-		if taken, err = budget.Take(ctx, int64(room)); err != nil {
+		if taken, err = c.server.options.Frames.Take(ctx, int64(room)); err != nil {
 			return nil, err
 		}
 	}
@@ -73,7 +79,7 @@ func (c *conn) body(ctx context.Context, size int, weight int64) (*handler.Call,
 		}
 		filled = room
 		if room = min(2*room, size); room == filled {
-			break
+			return call, nil
 		}
 		if err := c.takeMore(ctx, call, int64(room)); err != nil {
 			c.release(call)
@@ -81,19 +87,12 @@ func (c *conn) body(ctx context.Context, size int, weight int64) (*handler.Call,
 		}
 		c.server.handler.Grow(call, room)
 	}
-	if !ok {
-		if err := c.takeMore(ctx, call, weight); err != nil {
-			c.release(call)
-			return nil, err
-		}
-	}
-	return call, nil
 }
 
-// takeMore raises what the call has taken from the budget to weight.
-func (c *conn) takeMore(ctx context.Context, call *handler.Call, weight int64) error {
-	budget := c.server.options.Requests
-	more := min(weight, budget.Limit()) - call.Weight
+// takeMore raises what the call has taken for its frame to size bytes.
+func (c *conn) takeMore(ctx context.Context, call *handler.Call, size int64) error {
+	budget := c.server.options.Frames
+	more := min(size, budget.Limit()) - call.Weight
 	if more <= 0 {
 		return nil
 	}
@@ -101,7 +100,7 @@ func (c *conn) takeMore(ctx context.Context, call *handler.Call, weight int64) e
 	defer cancel()
 	taken, err := budget.Take(ctx, more)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return errors.New("too many requests are in work to read another one: raise memory.budget.bytes")
+		return errors.New("too many requests are being read to read on with another one: raise memory.budget.bytes")
 	}
 	call.Weight += taken
 	return err
@@ -153,7 +152,7 @@ func midFrame(err error) error {
 	}
 }
 
-// weigh returns what a request of size bytes takes from the budget, or why it is refused.
+// weigh returns what working on a request of size bytes may take besides its frame, or why it is refused.
 func (s *Server) weigh(key int16, size int) (int64, error) {
 	api, ok := wire.Lookup(key)
 	if !ok {
@@ -166,7 +165,7 @@ func (s *Server) weigh(key int16, size int) (int64, error) {
 	if size > limit {
 		return 0, fmt.Errorf("%s request of %d bytes: the limit is %d (%s)", api.Name, size, limit, limitKey(key))
 	}
-	return int64(size) * int64(max(api.MemoryFactor, 1)), nil
+	return int64(size) * int64(max(api.MemoryFactor-1, 0)), nil
 }
 
 func limitKey(key int16) string {

@@ -15,12 +15,14 @@ import (
 	"holdfast/internal/server/handler"
 )
 
-// Options bound what a server takes on.
+// Options bound what a server takes on. Who holds work waits for no frame, and who holds an answer for neither: so those
+// who wait always get their turn.
 type Options struct {
 	Log        *slog.Logger
 	Metrics    Metrics
 	MaxFrame   int             // bytes of one request, where its API has no smaller bound (socket.request.max.bytes)
-	Requests   *handler.Budget // of all requests in work, weighed by what working on them may take
+	Frames     *handler.Budget // of requests' own bytes, from when they arrive to when they are answered
+	Work       *handler.Budget // of what working on requests may take besides
 	Answers    *handler.Budget // of large answers on their way out
 	Limits     func() *Limits  // as they are now; asked for each new connection
 	IdleLimit  time.Duration   // a connection silent for longer is closed (connections.max.idle.ms)

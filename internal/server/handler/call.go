@@ -12,7 +12,8 @@ import (
 // answer. It is lent by NewCall and given back by EndCall; the connection that read it owns it in between.
 type Call struct {
 	Frame  *Buffer // the request without its length prefix; views alias it
-	Weight int64   // bytes taken from the budget for it
+	Weight int64   // bytes taken for the frame from its budget
+	Work   int64   // bytes taken for working on it
 	Client *Client
 
 	handler *Handler
@@ -39,7 +40,7 @@ func (h *Handler) NewCall(client *Client, size int, weight int64) *Call {
 	if !ok {
 		call = &Call{handler: h}
 	}
-	call.Frame, call.Client, call.Weight = h.buffers.Get(size), client, weight
+	call.Frame, call.Client, call.Weight, call.Work = h.buffers.Get(size), client, weight, 0
 	return call
 }
 

@@ -101,10 +101,17 @@ func (h *Handler) readable(topic *partition.Topic, index int32, byID bool) (*par
 	return nil, absent(topic, index, byID)
 }
 
+// shortAnswer bounds the records of an answer while memory for answers is short: everybody gets some, also where others
+// let theirs lie.
+const shortAnswer = 256 << 10
+
 // readItems looks at every partition and reports whether the answer can leave: enough bytes, or an error to tell.
 func (h *Handler) readItems(c *Call) (enough bool) {
 	f := &c.fetch.view
 	limit, bytes := int(max(min(f.MaxBytes, h.options.FetchMaxBytes), 0)), 0
+	if !h.options.Answers.Ample() {
+		limit = min(limit, shortAnswer)
+	}
 	left := limit
 	for i := range c.fetch.items {
 		it := &c.fetch.items[i]
@@ -131,7 +138,7 @@ const shortWait = 100 * time.Millisecond
 func (h *Handler) waitForItems(ctx context.Context, c *Call, byID bool) {
 	s := &c.fetch
 	patience := min(time.Duration(s.view.MaxWaitMs)*time.Millisecond, h.options.MaxFetchWait)
-	if !h.options.Requests.Ample() {
+	if !h.options.Work.Ample() {
 		patience = min(patience, shortWait)
 	}
 	h.metrics.fetchWaiting.Add(1)

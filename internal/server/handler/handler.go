@@ -32,8 +32,8 @@ type Options struct {
 
 	FetchMaxBytes int32         // bound of one answer's records (fetch.max.bytes)
 	MaxFetchWait  time.Duration // no fetch is parked for longer
-	Requests      *Budget       // of requests in work: the server takes from it
-	Answers       *Budget       // of fetched records on their way out
+	Work          *Budget       // of what working on requests takes: the server takes from it
+	Answers       *Budget       // of large answers on their way out
 	SessionSlots  int           // fetch sessions kept (max.incremental.fetch.session.cache.slots)
 
 	// Check sees every error code that is answered. Tests use it to hold the broker to wire's table of answers.
@@ -56,7 +56,7 @@ func New(o Options) *Handler {
 	h := &Handler{
 		options: o, metrics: o.Metrics,
 		sessions: sessions{
-			slots: o.SessionSlots, most: int(o.Requests.Limit() / 4 / partitionBytes), evicted: o.Metrics.sessionsEvicted,
+			slots: o.SessionSlots, most: int(o.Work.Limit() / 2 / partitionBytes), evicted: o.Metrics.sessionsEvicted,
 			newID: rand.Int32, byID: map[int32]*session{},
 		},
 	}

@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"sync/atomic"
 	"time"
 
 	"holdfast/internal/base/metrics"
@@ -23,7 +24,11 @@ type apiMetrics struct {
 	requests       metrics.Counter
 	seconds        metrics.Histogram
 	received, sent metrics.Counter
+	errors         *[errorCodes]atomic.Pointer[metrics.Counter] // by code; bound when first answered
 }
+
+// errorCodes is how many codes are counted without a look-up; Kafka has fewer, from -1 on.
+const errorCodes = 160
 
 // NewMetrics binds the counters of every API in wire's table.
 func NewMetrics(r *metrics.Registry) *Metrics {
@@ -43,6 +48,7 @@ func NewMetrics(r *metrics.Registry) *Metrics {
 			seconds:  r.Histogram(metrics.RequestSeconds, api.Name),
 			received: r.Counter(metrics.RequestBytes, api.Name),
 			sent:     r.Counter(metrics.ResponseBytes, api.Name),
+			errors:   new([errorCodes]atomic.Pointer[metrics.Counter]),
 		}
 	}
 	return m
@@ -73,8 +79,22 @@ func (m *Metrics) refused(key int16, code wire.Code) {
 	if code == wire.None {
 		return
 	}
-	m.registry.Counter(metrics.RequestErrors, m.of(key).name, code.String()).Inc()
+	m.failed(m.of(key), code).Inc()
 	if key == wire.KeyProduce {
 		m.registry.Counter(metrics.BatchesRefused, code.String()).Inc()
 	}
+}
+
+// failed finds the counter of an API's error. A request may name a hundred thousand partitions that are not there.
+func (m *Metrics) failed(a *apiMetrics, code wire.Code) metrics.Counter {
+	at := int(code) + 1
+	if a.errors == nil || at < 0 || at >= errorCodes {
+		return m.registry.Counter(metrics.RequestErrors, a.name, code.String())
+	}
+	if c := a.errors[at].Load(); c != nil {
+		return *c
+	}
+	c := m.registry.Counter(metrics.RequestErrors, a.name, code.String())
+	a.errors[at].Store(&c)
+	return c
 }

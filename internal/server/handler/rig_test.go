@@ -74,7 +74,7 @@ func newRig(tb testing.TB, fsys vfs.FS, sets ...string) *rig {
 		NodeID: 1, Log: slog.New(slog.DiscardHandler), Events: event.Discard, Metrics: NewMetrics(registry),
 		Quorum: q, Partitions: partitions, Config: func() *config.Values { return values }, DataDir: dir,
 		FetchMaxBytes: 50 << 20, MaxFetchWait: maxWaitInTests, SessionSlots: 10,
-		Requests: NewBudget(64<<20, metrics.Histogram{}), Answers: NewBudget(64<<20, metrics.Histogram{}),
+		Work: NewBudget(64<<20, metrics.Histogram{}), Answers: NewBudget(64<<20, metrics.Histogram{}),
 	})
 	return &rig{tb: tb, Handler: h}
 }
