@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
-	"time"
 
 	"holdfast/internal/storage/commitlog"
 	"holdfast/internal/storage/vfs"
@@ -52,34 +51,61 @@ func loadCheckpoint(fsys vfs.FS, path string) (map[string]int64, error) {
 func (c *checkpoints) recoveryOf(name string) int64 { return c.recovery[name] }
 func (c *checkpoints) startOf(name string) int64    { return c.start[name] }
 
-// saveCheckpoints writes recovery points and log starts where they moved.
+// drop forgets a folder's offsets and reports whether there were any.
+func (c *checkpoints) drop(name string) bool {
+	_, point := c.recovery[name]
+	_, start := c.start[name]
+	delete(c.recovery, name)
+	delete(c.start, name)
+	return point || start
+}
+
+// saveCheckpoints writes recovery points and log starts where they moved. What is offline keeps what it had.
 func (m *Manager) saveCheckpoints() error {
 	m.saving.Lock()
 	defer m.saving.Unlock()
 	recovery, start := map[commitlog.TopicPartition]int64{}, map[commitlog.TopicPartition]int64{}
-	changed := false
-	m.each(time.Time{}, func(p *Partition, _ time.Time) {
-		p.mu.Lock()
-		point, from := p.log.RecoveryPoint(), p.log.Start()
-		p.mu.Unlock()
-		changed = changed || point != p.savedPoint || from != p.savedStart
-		p.savedPoint, p.savedStart = point, from
-		tp := commitlog.TopicPartition{Topic: p.Topic.Name, Partition: p.Index}
+	put := func(tp commitlog.TopicPartition, point, from int64) {
 		if point > 0 {
 			recovery[tp] = point
 		}
 		if from > 0 {
 			start[tp] = from
 		}
-	})
-	if !changed {
+	}
+	var moved []func()
+	for _, t := range m.Topics() {
+		for i, p := range t.Partitions() {
+			tp := commitlog.TopicPartition{Topic: t.Name, Partition: int32(i)}
+			if p == nil {
+				name := PartitionDir(t.Name, tp.Partition)
+				put(tp, m.points.recoveryOf(name), m.points.startOf(name))
+				continue
+			}
+			p.mu.Lock()
+			point, from := p.log.RecoveryPoint(), p.log.Start()
+			p.mu.Unlock()
+			if point != p.savedPoint || from != p.savedStart {
+				moved = append(moved, func() { p.savedPoint, p.savedStart = point, from })
+			}
+			put(tp, point, from)
+		}
+	}
+	if len(moved) == 0 && !m.pointsDropped {
 		return nil
 	}
 	fsys := m.options.FS
 	if err := commitlog.WriteCheckpoint(fsys, filepath.Join(m.options.Dir, startFile), start); err != nil {
 		return err
 	}
-	return commitlog.WriteCheckpoint(fsys, filepath.Join(m.options.Dir, recoveryFile), recovery)
+	if err := commitlog.WriteCheckpoint(fsys, filepath.Join(m.options.Dir, recoveryFile), recovery); err != nil {
+		return err
+	}
+	for _, saved := range moved {
+		saved()
+	}
+	m.pointsDropped = false
+	return nil
 }
 
 // markRunning reports whether the last stop was clean, and if not, what ended the run before: a killed process, which

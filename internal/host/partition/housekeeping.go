@@ -35,7 +35,7 @@ func (m *Manager) keepHouse() {
 		case <-sweep.C:
 			m.Sweep(m.options.Now())
 		case <-retain.C:
-			m.Retain(m.options.Now())
+			m.retain(m.options.Now())
 			retain.Reset(m.retentionInterval())
 		}
 	}
@@ -95,8 +95,18 @@ func (p *Partition) sweep(now time.Time) {
 	p.log.ExpireProducers(now)
 }
 
-// retain deletes segments that the topic's retention no longer keeps, never above the high watermark.
-func (p *Partition) retain(now time.Time) {
+// retain deletes segments that the topics' retention no longer keeps, never above the high watermark. First the starts
+// rise, then they are written down, then files go: a crash may undo the removal of some files and not of others.
+func (m *Manager) retain(now time.Time) {
+	m.each(now, (*Partition).expire)
+	if err := m.saveCheckpoints(); err != nil {
+		m.options.Log.Warn("retention waits: log starts not written", "err", err)
+		return
+	}
+	m.each(now, (*Partition).dropExpired)
+}
+
+func (p *Partition) expire(now time.Time) {
 	if !p.Topic.settings.Load().deletes() {
 		return
 	}
@@ -105,13 +115,30 @@ func (p *Partition) retain(now time.Time) {
 	if p.gone || p.manager.Failed() != nil {
 		return
 	}
-	removed, err := p.log.Retain(now, p.leader.HighWatermark())
+	removed, err := p.log.Expire(now, p.leader.HighWatermark())
 	if err != nil {
 		p.manager.options.Log.Warn("retention not done", "partition", p.String(), "err", err)
 	}
 	if len(removed) > 0 {
 		p.leader.StartMoved(p.log.Start())
 		p.tellExpired(now, removed)
+	}
+}
+
+func (p *Partition) dropExpired(now time.Time) {
+	if !p.Topic.settings.Load().deletes() {
+		return
+	}
+	p.manager.saving.Lock()
+	written := p.savedStart
+	p.manager.saving.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone || p.manager.Failed() != nil {
+		return
+	}
+	if err := p.log.DropExpired(written, now); err != nil {
+		p.manager.options.Log.Warn("expired segments are still there", "partition", p.String(), "err", err)
 	}
 }
 

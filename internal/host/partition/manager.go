@@ -15,7 +15,6 @@ import (
 	"holdfast/internal/base/event"
 	"holdfast/internal/base/metrics"
 	"holdfast/internal/core/image"
-	"holdfast/internal/proto/wire"
 	"holdfast/internal/storage/commitlog"
 	"holdfast/internal/storage/vfs"
 )
@@ -47,7 +46,8 @@ type Manager struct {
 
 	recovered func(*Partition, commitlog.Recovery)
 
-	saving sync.Mutex // one writer of the checkpoint files
+	saving        sync.Mutex // one writer of the checkpoint files
+	pointsDropped bool       // the files know folders that are gone; guarded by saving, as are changes of points after Open
 
 	stop    chan struct{}
 	workers sync.WaitGroup
@@ -82,6 +82,7 @@ func Open(o Options, img *image.Image) (*Manager, error) {
 	if err := m.setStraysAside(img); err != nil {
 		return nil, err
 	}
+	m.dropStrangers(img)
 	found := &recoveries{began: o.Now()}
 	m.recovered = found.add
 	m.openAll(img)
@@ -89,6 +90,11 @@ func Open(o Options, img *image.Image) (*Manager, error) {
 	m.flusher.flush()
 	if err := m.Failed(); err != nil {
 		return nil, err
+	}
+	if m.pointsDropped { // before a name may come back
+		if err := m.saveCheckpoints(); err != nil {
+			return nil, err
+		}
 	}
 	if !clean && len(m.points.recovery) > 0 {
 		found.tell(m, cause)
@@ -143,6 +149,7 @@ func (m *Manager) Failed() error { return m.dir.Failed() }
 // Follow makes the partitions what the committed image says. It is called in the image's order, from one goroutine.
 // What cannot be opened stays unserved and is told; the rest goes on.
 func (m *Manager) Follow(d image.Delta) {
+	m.forget(d) // first: a name may be deleted and come back in one delta
 	for _, c := range d.Topics {
 		m.follow(c)
 	}
@@ -155,8 +162,7 @@ func (m *Manager) Follow(d image.Delta) {
 
 func (m *Manager) follow(c image.TopicChange) {
 	switch {
-	case c.After == nil:
-		m.forget(c.Before)
+	case c.After == nil: // forgotten
 	case c.Before == nil:
 		m.adopt(c.After)
 	default:
@@ -213,33 +219,6 @@ func (m *Manager) openOrNot(t *Topic, index int32, p *image.Partition) *Partitio
 		m.takeOffline(t, index, err)
 	}
 	return opened
-}
-
-// forget stops serving a deleted topic and removes its folders. A crash in between leaves folders that the next start
-// sets aside: the topic's id is gone from the image for good.
-func (m *Manager) forget(t *image.Topic) {
-	m.mu.Lock()
-	topic := m.byID[t.ID]
-	delete(m.byID, t.ID)
-	if m.byName[t.Name] == topic {
-		delete(m.byName, t.Name)
-	}
-	m.mu.Unlock()
-	if topic == nil {
-		return
-	}
-	for _, d := range []*metrics.Def{metrics.AppendedRecords, metrics.AppendedBytes, metrics.FetchedBytes} {
-		m.options.Metrics.Delete(d, t.Name)
-	}
-	for _, p := range topic.Partitions() {
-		if p == nil {
-			continue
-		}
-		p.leave(wire.UnknownTopicOrPartition)
-		if err := p.log.Remove(); err != nil {
-			m.options.Log.Warn("the folder of a deleted topic is still there; the next start sets it aside", "partition", p.String(), "err", err)
-		}
-	}
 }
 
 // configure takes over new settings of a topic, or, where configs is nil, of the broker beneath it.

@@ -26,7 +26,7 @@ func (m *Manager) TellSynced(err error) { m.flusher.tell(err) }
 // FlushAged, Sweep and Retain are the steps of the housekeeping, as of now.
 func (m *Manager) FlushAged(now time.Time) { m.each(now, (*Partition).flushAged) }
 func (m *Manager) Sweep(now time.Time)     { m.each(now, (*Partition).sweep) }
-func (m *Manager) Retain(now time.Time)    { m.each(now, (*Partition).retain) }
+func (m *Manager) Retain(now time.Time)    { m.retain(now) }
 
 // SaveCheckpoints writes recovery points and log starts where they moved.
 func (m *Manager) SaveCheckpoints() error { return m.saveCheckpoints() }

@@ -2,8 +2,10 @@ package partition
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -44,27 +46,78 @@ func (m *Manager) setStraysAside(img *image.Image) error {
 }
 
 func (m *Manager) setAside(img *image.Image, path, topic string, index int32) error {
+	name := PartitionDir(topic, index)
 	id, err := commitlog.ReadPartitionMetadata(m.options.FS, path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // not a partition, or one that crashed before its first record: adopting it is safe
+	if err == nil {
+		if t := img.TopicByID(id); t != nil && t.Name == topic && int(index) < len(t.Partitions) {
+			return nil
+		}
+		return m.moveAside(path, name, image.TopicID(id).String())
 	}
-	if err != nil {
-		// A power cut before the folder's first sync leaves such a file, and rot may. Taking the folder over by its name
-		// loses nothing; setting it aside could.
+	var unread *fs.PathError
+	if errors.As(err, &unread) && !errors.Is(err, fs.ErrNotExist) {
+		return err // the disk did not answer: that says nothing about whose it is
+	}
+	if full, err := m.hasSegments(path); err != nil || !full {
+		return err // not a partition, or one that crashed before its first record: adopting it is safe
+	}
+	// The file is made durable with the first records. So where records were synced it is there, unless it rotted: then
+	// taking the folder over by its name loses nothing, and setting it aside could. Where none were, nothing was promised,
+	// and it may be of a deleted topic of the same name.
+	if m.points.recoveryOf(name) > 0 && holds(img, topic, index) {
 		m.options.Log.Warn("a partition folder does not say whose it is; it is taken over by its name", "folder", path, "err", err)
 		return nil
 	}
-	t := img.TopicByID(id)
-	if t != nil && t.Name == topic && int(index) < len(t.Partitions) {
-		return nil
+	return m.moveAside(path, name, "unknown")
+}
+
+// moveAside gives a folder a name that no partition has. A folder that is there already by that name is left alone.
+func (m *Manager) moveAside(path, name, owner string) error {
+	aside := path + "." + owner + straySuffix
+	for i := 2; ; i++ {
+		_, err := m.options.FS.Stat(aside)
+		if errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		aside = fmt.Sprintf("%s.%s-%d%s", path, owner, i, straySuffix)
 	}
-	aside := path + "." + image.TopicID(id).String() + straySuffix
 	m.options.Log.Warn("a partition folder belongs to no topic of this cluster; it was set aside and may be removed",
 		"folder", path, "now", aside)
 	if err := m.options.FS.Rename(path, aside); err != nil {
 		return err
 	}
+	m.pointsDropped = m.points.drop(name) || m.pointsDropped
 	return m.options.FS.SyncDir(m.options.Dir)
+}
+
+// hasSegments tells whether a folder looks like that of a partition with records.
+func (m *Manager) hasSegments(path string) (bool, error) {
+	if info, err := m.options.FS.Stat(path); err != nil || !info.IsDir {
+		return false, err
+	}
+	names, err := m.options.FS.List(path)
+	return slices.ContainsFunc(names, func(n string) bool { return strings.HasSuffix(n, ".log") }), err
+}
+
+// dropStrangers forgets what the checkpoint files say of partitions that this node does not have. Who makes a topic of
+// that name must not inherit it.
+func (m *Manager) dropStrangers(img *image.Image) {
+	for _, offsets := range []map[string]int64{m.points.recovery, m.points.start} {
+		for name := range offsets { // order-free
+			if topic, index, ok := parseDir(name); !ok || !holds(img, topic, index) {
+				m.points.drop(name)
+				m.pointsDropped = true
+			}
+		}
+	}
+}
+
+func holds(img *image.Image, topic string, index int32) bool {
+	t := img.Topic(topic)
+	return t != nil && int(index) < len(t.Partitions)
 }
 
 // parseDir splits a partition's folder name.

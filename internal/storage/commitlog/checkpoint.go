@@ -144,10 +144,13 @@ func (l *Log) writeMetadata() error {
 	return nil
 }
 
+// maxMetadataBytes bounds what a partition.metadata file may be.
+const maxMetadataBytes = 4 << 10
+
 // ReadPartitionMetadata reads the topic id of a partition folder; the error is fs.ErrNotExist where it has none.
 func ReadPartitionMetadata(fsys vfs.FS, dir string) (topicID [16]byte, err error) {
 	name := path.Join(dir, metadataName)
-	p, err := readFile(fsys, name, 4<<10)
+	p, err := readFile(fsys, name, maxMetadataBytes)
 	if err != nil {
 		return topicID, err
 	}

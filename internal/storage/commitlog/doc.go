@@ -8,8 +8,8 @@
 // # Who calls what
 //
 // Everything that changes the log is called under the partition's lock: Append, AssignEpoch, TruncateTo, ResetTo,
-// SetStart, Retain, DeletePending, Roll, SetConfig, Unsynced, Synced, Sync, Checkpoint, Close, Discard, Remove, and what
-// touches the producers (Producers, LastStable, RecoveryPoint). Reading needs no lock and never waits for an append:
+// SetStart, Retain, Expire, DropExpired, DeletePending, Roll, SetConfig, Unsynced, Synced, Sync, Checkpoint, Close, Discard,
+// Remove, and what touches the producers (Producers, LastStable, RecoveryPoint). Reading needs no lock and never waits for an append:
 // Locate, Span.ReadAt, OffsetForTime, MaxTimestamp, Aborted, EpochEnd, EpochAt, Epochs, LastEpoch, Damaged, Start, End,
 // Size, Segments; so does SyncDir. The only locks inside are held for a few instructions, around index entries and the
 // list of open files, and around the rare rebuild of an index that turned out wrong.

@@ -306,7 +306,7 @@ func (r *opening) finish(segs []*segment, end int64) error {
 	if n := len(segs); n > 0 && !r.atEnd(segs[n-1], segs[n-1].size.Load()) {
 		l.active = segs[n-1]
 	}
-	if end <= r.point {
+	if end <= r.point && r.point > 0 {
 		return nil
 	}
 	for i, s := range segs[min(r.first, len(segs)):] {
@@ -325,7 +325,7 @@ func (r *opening) finish(segs []*segment, end int64) error {
 	l.newNames = true
 	l.newDir.Store(true)
 	l.epochs.dirty = true
-	return nil
+	return r.claim()
 }
 
 // rewrite writes the bytes of a segment from a position on over themselves. After a failed sync the kernel calls their
@@ -349,6 +349,36 @@ func (r *opening) rewrite(s *segment, from int64) error {
 		from += int64(len(p))
 	}
 	return nil
+}
+
+// claim writes once more, too, whose folder it is: without that file a later start cannot tell these records from those
+// of a deleted topic of the same name.
+func (r *opening) claim() error {
+	l := r.l
+	if l.topic == ([16]byte{}) {
+		return nil
+	}
+	name := path.Join(l.dir, metadataName)
+	p, err := readFile(l.fs, name, maxMetadataBytes)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	id, err := ParsePartitionMetadata(p)
+	switch {
+	case err != nil:
+		return l.writeMetadata()
+	case id != l.topic:
+		return fmt.Errorf("it belongs to the topic with id %x, not to %x", id, l.topic)
+	}
+	h := l.files.file(name)
+	h.once = true
+	f, err := h.acquire()
+	if err != nil {
+		return err
+	}
+	defer h.release()
+	l.soil(h)
+	return writeAt(f, p, 0) // the same bytes in place: no crash can leave others
 }
 
 // dropOrphans removes indexes whose segment is gone.

@@ -33,70 +33,76 @@ func (l *Log) SetStart(offset int64) error {
 	return nil
 }
 
-// Retain takes away the oldest segments that are below the start, exceed the size or are older than the age, as Kafka
-// decides it: a segment is as old as its largest timestamp, and one that reaches above the high watermark stays. The
-// active segment goes too once all of it qualifies; an empty one takes its place. Files get the suffix .deleted and are
-// removed by DeletePending. The caller writes Start down, best before the files are removed.
+// Retain is Expire and DropExpired in one: for callers without a log start to write down.
 func (l *Log) Retain(now time.Time, highWatermark int64) (removed []Removed, err error) {
+	if removed, err = l.Expire(now, highWatermark); err != nil {
+		return removed, err
+	}
+	return removed, l.DropExpired(l.Start(), now)
+}
+
+// Expire raises the start over the oldest segments that are below it, exceed the size or are older than the age, as Kafka
+// decides it: a segment is as old as its largest timestamp, and one that reaches above the high watermark stays. Their
+// files stay, too, until DropExpired. In between the caller writes the start down: a crash may undo the removal of any of
+// the files and not of others, and only a start beyond them says that nobody misses those in between.
+func (l *Log) Expire(now time.Time, highWatermark int64) (removed []Removed, err error) {
 	if l.failed != nil {
 		return nil, l.failed
 	}
 	l.ExpireProducers(now)
 	c := l.conf()
 	excess := l.Size() - c.RetentionBytes
-	for _, rule := range [...]struct {
-		reason string
-		on     bool
-		gone   func(s *segment, next int64) (bool, error)
-	}{
-		{"log start", true, func(_ *segment, next int64) (bool, error) { return next <= l.Start(), nil }},
-		{"size", c.RetentionBytes >= 0, func(s *segment, _ int64) (bool, error) {
-			size := s.size.Load()
-			if excess-size < 0 {
-				return false, nil
-			}
-			excess -= size
-			return true, nil
-		}},
-		{"time", c.RetentionAge >= 0, func(s *segment, _ int64) (bool, error) {
+	segs := l.segments()
+	for i, s := range segs {
+		size, next := s.size.Load(), l.nextBase(i)
+		if next > highWatermark || i == len(segs)-1 && size == 0 {
+			break
+		}
+		reason := ""
+		switch {
+		case next <= l.Start():
+			reason = "log start"
+		case c.RetentionBytes >= 0 && excess >= size:
+			reason = "size"
+		case c.RetentionAge >= 0:
 			largest, err := l.largest(s)
-			return err == nil && now.UnixMilli()-largest > c.RetentionAge.Milliseconds(), err
-		}},
-	} {
-		if !rule.on {
-			continue
-		}
-		n, err := l.expired(highWatermark, rule.gone)
-		for i := range n {
-			s := l.segments()[i]
-			removed = append(removed, Removed{From: s.base, To: l.nextBase(i), Bytes: s.size.Load(), Reason: rule.reason})
-			if rule.reason == "log start" {
-				excess -= s.size.Load()
+			if err != nil {
+				return removed, fmt.Errorf("retention of %s: %w", l.dir, err)
+			}
+			if now.UnixMilli()-largest > c.RetentionAge.Milliseconds() {
+				reason = "time"
 			}
 		}
-		if err == nil && n > 0 {
-			err = l.dropFront(n, now)
+		if reason == "" {
+			break
 		}
-		if err != nil {
-			return removed, fmt.Errorf("retention of %s: %w", l.dir, err)
+		excess -= size
+		removed = append(removed, Removed{From: s.base, To: next, Bytes: size, Reason: reason})
+		if err := l.SetStart(next); err != nil {
+			return removed, err
 		}
 	}
 	return removed, nil
 }
 
-// expired counts the oldest segments for which gone says yes.
-func (l *Log) expired(highWatermark int64, gone func(*segment, int64) (bool, error)) (n int, err error) {
-	segs := l.segments()
-	for i, s := range segs {
-		next := l.nextBase(i)
-		if next > highWatermark || i == len(segs)-1 && s.size.Load() == 0 {
-			return i, nil
-		}
-		if yes, err := gone(s, next); !yes || err != nil {
-			return i, err
-		}
+// DropExpired takes away the segments that are below the start and below the offset that was written down as the start.
+// The active one goes, too, once all of it is below; an empty one takes its place. Files get the suffix .deleted and are
+// removed by DeletePending.
+func (l *Log) DropExpired(written int64, now time.Time) error {
+	if l.failed != nil {
+		return l.failed
 	}
-	return len(segs), nil
+	segs, n := l.segments(), 0
+	for n < len(segs) && l.nextBase(n) <= min(written, l.Start()) && (n < len(segs)-1 || segs[n].size.Load() > 0) {
+		n++
+	}
+	if n == 0 {
+		return nil
+	}
+	if err := l.dropFront(n, now); err != nil {
+		return fmt.Errorf("retention of %s: %w", l.dir, err)
+	}
+	return nil
 }
 
 // nextBase is the offset at which a segment's successor begins, or the end of the log.
