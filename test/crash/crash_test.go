@@ -114,11 +114,20 @@ func (m *moment) judge(ts *tools, mode vfs.CrashMode, seed uint64) (err error) {
 		return nil
 	}
 	again := vfs.CrashModes()[seed/4%4]
-	if _, _, err := shown.world.live(ts, shown.disk.CrashClone(again, seed), true); err != nil {
+	if err := shown.world.outlive(ts, shown.disk.CrashClone(again, seed)); err != nil {
 		return fmt.Errorf("%v right after the start: %w", again, err)
 	}
-	if _, _, err := w.live(ts, left.CrashClone(again, seed+1), true); err != nil {
+	if err := w.outlive(ts, left.CrashClone(again, seed+1)); err != nil {
 		return fmt.Errorf("%v after going on: %w", again, err)
+	}
+	return nil
+}
+
+// outlive holds a disk after a second power cut.
+func (w *world) outlive(ts *tools, disk *vfs.Mem) error {
+	before := disk.Clone()
+	if _, _, err := w.live(ts, disk, true); err != nil {
+		return fmt.Errorf("%w\n%s", err, listing(before))
 	}
 	return nil
 }
