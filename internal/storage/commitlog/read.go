@@ -154,6 +154,9 @@ func (l *Log) locateIn(s *segment, at, below, maxBytes int64, atLeastOne bool) (
 	if err != nil || !ok {
 		return none, false, err
 	}
+	if first.base > at && !l.conf().Gaps {
+		return none, false, l.hole(s, at, first, v)
+	}
 	if first.base >= below {
 		return none, true, nil
 	}
@@ -167,10 +170,19 @@ func (l *Log) locateIn(s *segment, at, below, maxBytes int64, atLeastOne bool) (
 			hi, hiNext = cut.pos, min(below, cut.base)
 		}
 	}
-	if hi == size {
+	spoilt := false
+	for _, d := range l.Damaged() {
+		if d.Segment == s.base && d.Position > first.pos && d.Position <= hi && d.From >= first.base {
+			hi, hiNext, spoilt = d.Position, min(hiNext, d.From), true
+		}
+	}
+	if hi == size && !spoilt {
 		if hiNext, err = l.confirmEnd(s, v, hiNext); err != nil {
 			return none, false, err
 		}
+	}
+	if hi < first.pos && !l.conf().Gaps { // offsets do not rise along the file
+		return none, false, l.hole(s, at, place{first.pos, below}, v)
 	}
 	out := Span{FirstOffset: first.base, seg: s, pos: first.pos}
 	if hi-first.pos > maxBytes {
@@ -182,6 +194,9 @@ func (l *Log) locateIn(s *segment, at, below, maxBytes int64, atLeastOne bool) (
 		return none, true, nil
 	}
 	out.Len, out.NextOffset = int(hi-first.pos), hiNext
+	if spoilt {
+		return out, true, nil // the next batch is not at hi
+	}
 	l.remember(s, hiNext, hi, v.gen)
 	return out, true, nil
 }
@@ -271,7 +286,7 @@ func (l *Log) walkTo(s *segment, w *walker, pos, offset int64) (p place, ok bool
 	for pos < w.limit {
 		if d, in := l.damageAt(s, pos); in {
 			if offset < d.To {
-				return place{pos, d.From}, true, nil
+				return place{d.Position, d.From}, true, nil
 			}
 			pos, from = d.Until, d.To
 			continue
@@ -291,9 +306,10 @@ func (l *Log) walkTo(s *segment, w *walker, pos, offset int64) (p place, ok bool
 	return place{pos, from}, false, nil
 }
 
+// damageAt is the quarantined range that a position is in.
 func (l *Log) damageAt(s *segment, pos int64) (Damage, bool) {
 	for _, d := range l.Damaged() {
-		if d.Segment == s.base && d.Position == pos && d.Until > pos {
+		if d.Segment == s.base && d.Position <= pos && pos < d.Until {
 			return d, true
 		}
 	}

@@ -47,6 +47,19 @@ func (l *Log) missing(s *segment, from int64, v view) {
 	l.quarantine(Damage{From: from, To: next, Segment: s.base, Position: now, Until: now, Reason: "the file ends too early"})
 }
 
+// hole quarantines offsets that no batch has, where gaps cannot be: several things are wrong at once, or a quarantined
+// range swallowed a good batch.
+func (l *Log) hole(s *segment, from int64, to place, v view) error {
+	l.finding.Lock()
+	defer l.finding.Unlock()
+	if l.gen.Load() != v.gen {
+		return ErrTruncated
+	}
+	d := Damage{From: from, To: to.base, Segment: s.base, Position: to.pos, Until: to.pos, Reason: "no batch has these offsets"}
+	l.quarantine(d)
+	return &DamagedError{Dir: l.dir, Damage: d}
+}
+
 func (l *Log) quarantine(d Damage) {
 	all := append(slices.Clone(l.Damaged()), d)
 	slices.SortFunc(all, func(a, b Damage) int { return cmp.Compare(a.From, b.From) })
@@ -68,6 +81,9 @@ func (l *Log) blame(s *segment, pos, from, size int64) (int64, int64) {
 			e.b = 0
 		}
 		if at, want, landed := s.endingAt(&w, e.b, pos); landed {
+			if _, known := l.damageAt(s, at); known {
+				return pos, from
+			}
 			if _, good := l.goodAt(s, at, want, size, math.MaxInt64); !good {
 				return at, want
 			}
