@@ -70,15 +70,22 @@ func textOrNull(b []byte) *string {
 
 const javaErrors = "org.apache.kafka.common.errors."
 
-// javaNames are the exceptions of the Java client whose names do not follow from that of the error.
+// javaNames are the exceptions of the Java client whose names do not follow from that of the error, of those that a
+// producer may meet.
 var javaNames = map[string]string{
-	"UNKNOWN_SERVER_ERROR": "UnknownServerException", "CORRUPT_MESSAGE": "CorruptRecordException",
-	"MESSAGE_TOO_LARGE": "RecordTooLargeException", "RECORD_LIST_TOO_LARGE": "RecordBatchTooLargeException",
-	"REQUEST_TIMED_OUT": "TimeoutException", "KAFKA_STORAGE_ERROR": "KafkaStorageException",
-	"INVALID_TOPIC_EXCEPTION": "InvalidTopicException", "OUT_OF_ORDER_SEQUENCE_NUMBER": "OutOfOrderSequenceException",
-	"INVALID_PRODUCER_EPOCH": "InvalidProducerEpochException", "UNSUPPORTED_COMPRESSION_TYPE": "UnsupportedCompressionTypeException",
-	"UNKNOWN_PRODUCER_ID": "UnknownProducerIdException", "UNKNOWN_TOPIC_ID": "UnknownTopicIdException",
-	"THROTTLING_QUOTA_EXCEEDED": "ThrottlingQuotaExceededException",
+	"CORRUPT_MESSAGE":              "CorruptRecordException",
+	"DUPLICATE_SEQUENCE_NUMBER":    "DuplicateSequenceException",
+	"INVALID_PRODUCER_ID_MAPPING":  "InvalidPidMappingException",
+	"INVALID_TOPIC_EXCEPTION":      "InvalidTopicException",
+	"INVALID_TRANSACTION_TIMEOUT":  "InvalidTxnTimeoutException",
+	"KAFKA_STORAGE_ERROR":          "KafkaStorageException",
+	"MESSAGE_TOO_LARGE":            "RecordTooLargeException",
+	"NETWORK_EXCEPTION":            "NetworkException",
+	"NOT_LEADER_FOR_PARTITION":     "NotLeaderOrFollowerException",
+	"OUT_OF_ORDER_SEQUENCE_NUMBER": "OutOfOrderSequenceException",
+	"RECORD_LIST_TOO_LARGE":        "RecordBatchTooLargeException",
+	"REQUEST_TIMED_OUT":            "TimeoutException",
+	"UNKNOWN_SERVER_ERROR":         "UnknownServerException",
 }
 
 // javaException is the class and the message with which a Java client would report err.
@@ -101,6 +108,11 @@ func javaName(code string) string {
 		return name
 	}
 	var b strings.Builder
+	for _, suffix := range []string{"AUTHORIZATION", "AUTHENTICATION"} { // TOPIC_AUTHORIZATION_FAILED has failed already
+		if strings.HasSuffix(code, suffix+"_FAILED") {
+			code = strings.TrimSuffix(code, "_FAILED")
+		}
+	}
 	for _, word := range strings.Split(code, "_") {
 		if word != "" {
 			b.WriteString(word[:1] + strings.ToLower(word[1:]))

@@ -251,3 +251,21 @@ func TestRefused(t *testing.T) {
 		}
 	}
 }
+
+// A node that does not come back is a failure, and the report says which and why.
+func TestDoesNotComeBack(t *testing.T) {
+	bin := filepath.Join(t.TempDir(), "holdfast-once")
+	if err := os.Link(program(t), bin); err != nil {
+		t.Skip("no hard links here: ", err)
+	}
+	o := options(t, "leader-kill")
+	o.Say = func(text string) {
+		if strings.HasPrefix(text, "round") {
+			_ = os.Remove(bin) // what a start then finds is nothing
+		}
+	}
+	r := onNodes(t, bin, o)
+	if r.Verdict != Fail || !strings.Contains(r.Broken, "start node 1") || r.Ops.Acked == 0 {
+		t.Errorf("%s: %s", r.Verdict, r.Broken)
+	}
+}
