@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"sort"
 
 	"holdfast/internal/proto/record"
@@ -66,6 +67,9 @@ func (s Span) check(p []byte) error {
 			return s.log.rotten(s.seg, pos, want, s.gen)
 		}
 		pos, want, p = pos+int64(len(b)), b.NextOffset(), rest
+	}
+	if want < s.NextOffset && !s.log.conf().Gaps {
+		return s.log.hole(s.seg, want, place{pos, s.NextOffset}, view{gen: s.gen})
 	}
 	return nil
 }
@@ -179,6 +183,11 @@ func (l *Log) locateIn(s *segment, at, below, maxBytes int64, atLeastOne bool) (
 	if hi == size && !spoilt {
 		if hiNext, err = l.confirmEnd(s, v, hiNext); err != nil {
 			return none, false, err
+		}
+	}
+	if hi == first.pos { // the first batch reaches to below, or says so
+		if _, good := l.goodAt(s, first.pos, first.base, size, math.MaxInt64); !good {
+			return none, false, l.rotten(s, first.pos, first.base, v.gen)
 		}
 	}
 	if hi < first.pos && !l.conf().Gaps { // offsets do not rise along the file

@@ -61,6 +61,7 @@ func (l *Log) hole(s *segment, from int64, to place, v view) error {
 }
 
 func (l *Log) quarantine(d Damage) {
+	d.From = min(d.From, d.To) // what came before may have had a wrong offset, too
 	all := append(slices.Clone(l.Damaged()), d)
 	slices.SortFunc(all, func(a, b Damage) int { return cmp.Compare(a.From, b.From) })
 	l.damage.Store(&all)
