@@ -145,7 +145,7 @@ func TestRetention(t *testing.T) {
 	c := smallConfig()
 	c.DeleteDelay = time.Minute
 	l, _ := mustOpen(t, fs, c, 0, 0)
-	all := fill(t, l, 300, 0)
+	fill(t, l, 300, 0)
 	segs := l.Segments()
 
 	c.RetentionAge = 100 * time.Millisecond
@@ -157,11 +157,10 @@ func TestRetention(t *testing.T) {
 	if err != nil || len(gone) == 0 || len(gone) >= segs || gone[0].Reason != "time" {
 		t.Fatalf("%d of %d removed: %+v %v", len(gone), segs, gone, err)
 	}
-	start := l.Start()
-	if start != gone[len(gone)-1].To {
+	if start := l.Start(); start != gone[len(gone)-1].To {
 		t.Fatalf("start %d, removed %+v", start, gone)
 	}
-	if _, err := l.Locate(start-1, l.End(), 100, true); !errors.Is(err, ErrOutOfRange) {
+	if _, err := l.Locate(l.Start()-1, l.End(), 100, true); !errors.Is(err, ErrOutOfRange) {
 		t.Fatal(err)
 	}
 	deleted := func() (n int) {
@@ -204,7 +203,6 @@ func TestRetention(t *testing.T) {
 	if l.End() != end || l.Start() != end || !r.Clean() || deleted() != 0 {
 		t.Fatalf("%d to %d: %+v", l.Start(), l.End(), r)
 	}
-	_ = all
 
 	c.RetentionAge, c.RetentionBytes = -1, 9000
 	l.SetConfig(c)
