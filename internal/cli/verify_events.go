@@ -92,6 +92,8 @@ var javaNames = map[string]string{
 func javaException(err error, topic string) (class, message string) {
 	var answered *kerr.Error
 	switch {
+	case errors.Is(err, kerr.InvalidRecord):
+		return "org.apache.kafka.common.InvalidRecordException", javaMessage(kerr.InvalidRecord, topic)
 	case errors.As(err, &answered):
 		return javaErrors + javaName(answered.Message), javaMessage(answered, topic)
 	case errors.Is(err, kgo.ErrRecordTimeout), errors.Is(err, context.DeadlineExceeded):
