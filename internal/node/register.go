@@ -12,14 +12,16 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"holdfast/internal/base/metrics"
 	"holdfast/internal/host/quorum"
 )
 
 // startQuorum replays the metadata and, in a fresh directory, forms the new cluster.
 func (n *Node) startQuorum() error {
+	synced := n.registry.Histogram(metrics.JournalSyncSeconds)
 	d, err := quorum.Open(quorum.Options{
 		FS: n.options.FS, Dir: filepath.Join(n.dir, quorumDir), Directory: n.id.DirectoryID,
-		NodeID: n.id.NodeID, ClusterID: n.id.ClusterID, Broker: n.options.Config,
+		NodeID: n.id.NodeID, ClusterID: n.id.ClusterID, Broker: n.options.Config, Synced: synced.Seconds,
 	})
 	if err != nil {
 		return err

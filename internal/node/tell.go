@@ -48,11 +48,18 @@ func (n *Node) collect() {
 	r.GaugeFunc(metrics.Topics, func() float64 { return float64(n.quorum.Image().TopicCount()) })
 	r.GaugeFunc(metrics.Partitions, func() float64 { return float64(n.quorum.Image().PartitionCount()) })
 	r.GaugeFunc(metrics.OpenFiles, func() float64 { return float64(n.partitions.OpenFiles()) })
+	r.GaugeFunc(metrics.PartitionsOffline, func() float64 { return float64(n.partitions.Tally().Offline) })
+	r.GaugeFunc(metrics.Producers, func() float64 { return float64(n.partitions.Tally().Producers) })
+	r.GaugeFunc(metrics.LogSegments, func() float64 { return float64(n.partitions.Tally().Segments) })
+	r.GaugeFunc(metrics.DamagedRanges, func() float64 { return float64(n.partitions.Tally().Damaged) })
+	n.collectQuorum()
 	r.Collect(metrics.LogBytes, func(emit func(float64, ...string)) {
 		for _, t := range n.partitions.Topics() {
 			emit(float64(t.Size()), t.Name)
 		}
 	})
+	r.Collect(metrics.DirOnline, func(emit func(float64, ...string)) { emit(truth(n.partitions.Failed() == nil), n.dir) })
+	r.Collect(metrics.DirFull, func(emit func(float64, ...string)) { emit(truth(n.partitions.Full()), n.dir) })
 	r.Collect(metrics.DirFreeBytes, func(emit func(float64, ...string)) {
 		if free, _, err := n.partitions.Space(); err == nil {
 			emit(float64(free), n.dir)
@@ -62,6 +69,26 @@ func (n *Node) collect() {
 		if _, total, err := n.partitions.Space(); err == nil {
 			emit(float64(total), n.dir)
 		}
+	})
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func (n *Node) collectQuorum() {
+	r := n.registry
+	r.GaugeFunc(metrics.QuorumTerm, func() float64 { return float64(n.quorum.Stats().Term) })
+	r.GaugeFunc(metrics.QuorumApplied, func() float64 { return float64(n.quorum.Stats().Applied) })
+	r.GaugeFunc(metrics.JournalBytes, func() float64 { return float64(n.quorum.Stats().Journal) })
+	r.GaugeFunc(metrics.QuorumLeader, func() float64 {
+		if n.quorum.Stats().Active {
+			return float64(n.id.NodeID)
+		}
+		return -1
 	})
 }
 
@@ -86,5 +113,6 @@ func (n *Node) serverMetrics() server.Metrics {
 		},
 		Refused:  func(listener, reason string) { n.registry.Counter(metrics.ConnectionsRefused, listener, reason).Inc() },
 		Panicked: panics.Inc,
+		Violated: func() { n.registry.Counter(metrics.Violations, "request").Inc() },
 	}
 }

@@ -38,7 +38,8 @@ func serve(t *testing.T, o Options) *served {
 	ended := make(chan string, 1)
 	o.Metrics = Metrics{
 		Opened: func(string) {}, Refused: func(string, string) {}, Panicked: func() { t.Error("a request broke the broker") },
-		Closed: func(_, reason string) { ended <- reason },
+		Violated: func() { t.Error("a request broke an invariant") },
+		Closed:   func(_, reason string) { ended <- reason },
 	}
 	h := handler.New(handler.Options{Metrics: handler.NewMetrics(metrics.New()), Work: o.Work, Answers: o.Answers})
 	s := New(h, o)

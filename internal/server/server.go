@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"holdfast/internal/base/invariant"
 	"holdfast/internal/server/handler"
 )
 
@@ -35,6 +36,7 @@ type Metrics struct {
 	Closed   func(listener, reason string) // reason: client, idle, error, frame, panic, slow, stop
 	Refused  func(listener, reason string) // a connection was not taken; reason: per_ip, handles, stop
 	Panicked func()                        // a request broke the broker's code: always a bug
+	Violated func()                        // a request broke an invariant: likewise
 }
 
 // Server serves the Kafka protocol on any number of listeners.
@@ -131,7 +133,11 @@ func (s *Server) run(ctx context.Context, c *conn) (reason string) {
 func (s *Server) survive(c *conn, reason *string) {
 	if broke := recover(); broke != nil {
 		*reason = "panic"
-		s.options.Metrics.Panicked()
+		if _, ok := broke.(*invariant.Violation); ok {
+			s.options.Metrics.Violated()
+		} else {
+			s.options.Metrics.Panicked()
+		}
 		s.options.Log.Error("a request broke the broker; its connection is closed",
 			"client", c.client.Address, "panic", broke, "stack", string(debug.Stack()))
 	}

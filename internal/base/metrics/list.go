@@ -14,7 +14,7 @@ var (
 	Events            = &Def{Name: "holdfast_events_total", Type: TypeCounter, Help: "Events by kind; holdfast events shows them.", Labels: []string{"kind"}}
 	EventsDropped     = &Def{Name: "holdfast_events_dropped_total", Type: TypeCounter, Help: "Events that were logged and counted but not stored, because the event topic could not keep up or was not writable."}
 	Violations        = &Def{Name: "holdfast_invariant_violations_total", Type: TypeCounter, Help: "Broken invariants. Each is a bug: anything above 0 deserves a report.", Labels: []string{"part"}}
-	DecodePanics      = &Def{Name: "holdfast_decode_panics_total", Type: TypeCounter, Help: "Panics while decoding a request; each closed one connection. Each is a bug."}
+	DecodePanics      = &Def{Name: "holdfast_decode_panics_total", Type: TypeCounter, Help: "Panics while a request was decoded or carried out; each closed one connection. Each is a bug."}
 	MemoryBudgetBytes = &Def{Name: "holdfast_memory_budget_bytes", Type: TypeGauge, Help: "The bound of holdfast_memory_used_bytes (memory.budget.bytes)."}
 	MemoryUsedBytes   = &Def{Name: "holdfast_memory_used_bytes", Type: TypeCollected, Help: "Memory charged to requests and answers in flight."}
 	MemoryWaitSeconds = &Def{Name: "holdfast_memory_wait_seconds", Type: TypeHistogram, Help: "How long requests waited for memory before they were read; only those that waited.", Buckets: latency}
@@ -56,33 +56,31 @@ var (
 
 // The log on disk.
 var (
-	FsyncSeconds     = &Def{Name: "holdfast_log_fsync_seconds", Type: TypeHistogram, Help: "One sync of a data directory, of all files it concerned.", Labels: []string{"dir"}, Buckets: latency}
-	FsyncFiles       = &Def{Name: "holdfast_log_fsync_files", Type: TypeHistogram, Help: "How many files one sync of a data directory concerned.", Labels: []string{"dir"}, Buckets: counts}
-	FsyncWaiters     = &Def{Name: "holdfast_log_fsync_waiters", Type: TypeHistogram, Help: "How many partitions one sync of a data directory served.", Labels: []string{"dir"}, Buckets: counts}
-	LogBytes         = &Def{Name: "holdfast_log_bytes", Type: TypeCollected, Help: "Bytes of a topic's partitions on this node, without indexes.", Labels: []string{"topic"}}
-	LogSegments      = &Def{Name: "holdfast_log_segments", Type: TypeCollected, Help: "Segments of all partitions on this node."}
-	SegmentsRolled   = &Def{Name: "holdfast_log_segments_rolled_total", Type: TypeCounter, Help: "Segments closed to begin the next one."}
-	SegmentsDropped  = &Def{Name: "holdfast_log_segments_dropped_total", Type: TypeCounter, Help: "Segments dropped, by reason: age, size, request, topic.", Labels: []string{"reason"}}
-	TruncatedBytes   = &Def{Name: "holdfast_log_truncated_bytes_total", Type: TypeCounter, Help: "Bytes cut off the ends of partitions when the node started after an unclean stop."}
-	QuarantinedFiles = &Def{Name: "holdfast_log_quarantined_files_total", Type: TypeCounter, Help: "Damaged files set aside; each is an event with its offsets."}
-	RecoveredBytes   = &Def{Name: "holdfast_log_recovered_bytes_total", Type: TypeCounter, Help: "Bytes read to check partitions when the node started after an unclean stop."}
-	OpenFiles        = &Def{Name: "holdfast_log_open_files", Type: TypeCollected, Help: "Segment and index files held open (bound: open.files.max)."}
-	DirOnline        = &Def{Name: "holdfast_data_dir_online", Type: TypeGauge, Help: "1 while a data directory is in service, 0 once it failed.", Labels: []string{"dir"}}
-	DirFull          = &Def{Name: "holdfast_data_dir_full", Type: TypeGauge, Help: "1 while writes to a data directory are refused for want of space.", Labels: []string{"dir"}}
-	DirFreeBytes     = &Def{Name: "holdfast_data_dir_free_bytes", Type: TypeCollected, Help: "Free space of a data directory's file system.", Labels: []string{"dir"}}
-	DirTotalBytes    = &Def{Name: "holdfast_data_dir_size_bytes", Type: TypeCollected, Help: "Size of a data directory's file system.", Labels: []string{"dir"}}
+	FsyncSeconds    = &Def{Name: "holdfast_log_fsync_seconds", Type: TypeHistogram, Help: "One sync of a data directory, of all files it concerned.", Labels: []string{"dir"}, Buckets: latency}
+	FsyncFiles      = &Def{Name: "holdfast_log_fsync_files", Type: TypeHistogram, Help: "How many files one sync of a data directory concerned.", Labels: []string{"dir"}, Buckets: counts}
+	FsyncPartitions = &Def{Name: "holdfast_log_fsync_partitions", Type: TypeHistogram, Help: "How many partitions one sync of a data directory served.", Labels: []string{"dir"}, Buckets: counts}
+	LogBytes        = &Def{Name: "holdfast_log_bytes", Type: TypeCollected, Help: "Bytes of a topic's partitions on this node, without indexes.", Labels: []string{"topic"}}
+	LogSegments     = &Def{Name: "holdfast_log_segments", Type: TypeCollected, Help: "Segments of all partitions on this node."}
+	SegmentsDropped = &Def{Name: "holdfast_log_segments_dropped_total", Type: TypeCounter, Help: "Segments that retention dropped, by reason: time, size, log start.", Labels: []string{"reason"}}
+	TruncatedBytes  = &Def{Name: "holdfast_log_truncated_bytes_total", Type: TypeCounter, Help: "Bytes cut off the ends of partitions when the node started after an unclean stop."}
+	DamagedRanges   = &Def{Name: "holdfast_log_damaged_ranges", Type: TypeCollected, Help: "Ranges of records that are damaged on disk and not served; each is an event with its offsets."}
+	RecoveredBytes  = &Def{Name: "holdfast_log_recovered_bytes_total", Type: TypeCounter, Help: "Bytes read to check partitions when the node started after an unclean stop."}
+	OpenFiles       = &Def{Name: "holdfast_log_open_files", Type: TypeCollected, Help: "Segment and index files held open (bound: open.files.max)."}
+	DirOnline       = &Def{Name: "holdfast_data_dir_online", Type: TypeCollected, Help: "1 while a data directory is in service, 0 once it failed.", Labels: []string{"dir"}}
+	DirFull         = &Def{Name: "holdfast_data_dir_full", Type: TypeCollected, Help: "1 while writes to a data directory are refused for want of space.", Labels: []string{"dir"}}
+	DirFreeBytes    = &Def{Name: "holdfast_data_dir_free_bytes", Type: TypeCollected, Help: "Free space of a data directory's file system.", Labels: []string{"dir"}}
+	DirTotalBytes   = &Def{Name: "holdfast_data_dir_size_bytes", Type: TypeCollected, Help: "Size of a data directory's file system.", Labels: []string{"dir"}}
 )
 
 // The cluster's metadata.
 var (
-	QuorumTerm          = &Def{Name: "holdfast_quorum_term", Type: TypeGauge, Help: "The term of the metadata quorum as this node knows it."}
-	QuorumLeader        = &Def{Name: "holdfast_quorum_leader", Type: TypeGauge, Help: "The node id of the metadata quorum's leader, -1 if none is known."}
-	QuorumApplied       = &Def{Name: "holdfast_quorum_applied_index", Type: TypeGauge, Help: "The last metadata entry applied on this node."}
-	QuorumCommitSeconds = &Def{Name: "holdfast_quorum_commit_seconds", Type: TypeHistogram, Help: "From proposing a metadata change to its commit.", Buckets: latency}
-	QuorumProposals     = &Def{Name: "holdfast_quorum_proposals_total", Type: TypeCounter, Help: "Metadata changes proposed, by result: ok, refused, lost.", Labels: []string{"result"}}
-	QuorumSnapshots     = &Def{Name: "holdfast_quorum_snapshots_total", Type: TypeCounter, Help: "Snapshots of the metadata written."}
+	QuorumTerm          = &Def{Name: "holdfast_quorum_term", Type: TypeCollected, Help: "The term of the metadata quorum as this node knows it."}
+	QuorumLeader        = &Def{Name: "holdfast_quorum_leader", Type: TypeCollected, Help: "The node id of the metadata quorum's leader, -1 if none is known."}
+	QuorumApplied       = &Def{Name: "holdfast_quorum_applied_index", Type: TypeCollected, Help: "The last metadata entry applied on this node."}
+	QuorumCommitSeconds = &Def{Name: "holdfast_quorum_commit_seconds", Type: TypeHistogram, Help: "From handing a metadata request of a client to the controller to its commit.", Buckets: latency}
+	QuorumProposals     = &Def{Name: "holdfast_quorum_proposals_total", Type: TypeCounter, Help: "Metadata requests of clients by result: ok, refused (not taken), lost (the outcome is not known).", Labels: []string{"result"}}
 	JournalSyncSeconds  = &Def{Name: "holdfast_journal_fsync_seconds", Type: TypeHistogram, Help: "One sync of the metadata journal.", Buckets: latency}
-	JournalBytes        = &Def{Name: "holdfast_journal_bytes", Type: TypeGauge, Help: "Size of the metadata journal; a snapshot cuts it."}
+	JournalBytes        = &Def{Name: "holdfast_journal_bytes", Type: TypeCollected, Help: "Size of the metadata journal; a snapshot cuts it."}
 )
 
 // section is a heading of docs/metrics.md and what stands under it.
@@ -102,11 +100,11 @@ var sections = []section{
 		CommitSeconds, Producers, FetchOutOfRange,
 	}},
 	{"Log on disk", []*Def{
-		FsyncSeconds, FsyncFiles, FsyncWaiters, LogBytes, LogSegments, SegmentsRolled, SegmentsDropped, TruncatedBytes, QuarantinedFiles,
+		FsyncSeconds, FsyncFiles, FsyncPartitions, LogBytes, LogSegments, SegmentsDropped, TruncatedBytes, DamagedRanges,
 		RecoveredBytes, OpenFiles, DirOnline, DirFull, DirFreeBytes, DirTotalBytes,
 	}},
 	{"Metadata quorum", []*Def{
-		QuorumTerm, QuorumLeader, QuorumApplied, QuorumCommitSeconds, QuorumProposals, QuorumSnapshots, JournalSyncSeconds, JournalBytes,
+		QuorumTerm, QuorumLeader, QuorumApplied, QuorumCommitSeconds, QuorumProposals, JournalSyncSeconds, JournalBytes,
 	}},
 }
 

@@ -29,6 +29,9 @@ func (p *Partition) Append(records []byte, acks Acks, now time.Time, c *Commit, 
 		refuseRecords(r, bad)
 		return
 	}
+	if &batch[0] != &records[0] {
+		p.manager.measured.recoded.Inc()
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.gone {
@@ -65,6 +68,7 @@ func (p *Partition) appendLocked(batch record.Batch, now time.Time, r *wire.Prod
 				return 0, false
 			}
 		case producer.Duplicate:
+			p.manager.measured.duplicates.Inc()
 			r.BaseOffset, r.LogStart = v.FirstOffset, p.log.Start()
 			if batch.LogAppendTime() {
 				r.LogAppendTimeMs = v.TimestampMs

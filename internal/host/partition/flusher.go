@@ -24,6 +24,8 @@ type flusher struct {
 	inOrder bool          // one sync after the other
 	wake    chan struct{} // capacity one
 
+	measured measures
+
 	mu    sync.Mutex
 	dirty []*Partition
 
@@ -41,8 +43,8 @@ type job struct {
 	files int   // of the round's files, so many are this partition's
 }
 
-func newFlusher(d *dir, inOrder bool) *flusher {
-	return &flusher{dir: d, inOrder: inOrder, syncfs: vfs.TrustSyncFS(d.fs, d.path), wake: make(chan struct{}, 1)}
+func newFlusher(d *dir, inOrder bool, m measures) *flusher {
+	return &flusher{dir: d, measured: m, inOrder: inOrder, syncfs: vfs.TrustSyncFS(d.fs, d.path), wake: make(chan struct{}, 1)}
 }
 
 // markDirty queues p for the next round. Called under p.mu.
@@ -79,7 +81,7 @@ func (f *flusher) run(stop <-chan struct{}) {
 // flush is one round.
 func (f *flusher) flush() {
 	if f.gather() {
-		f.tell(f.sync())
+		f.tell(f.timed())
 	}
 }
 

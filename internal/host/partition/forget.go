@@ -61,7 +61,7 @@ func (m *Manager) withdraw(t *image.Topic) (gone []*Partition) {
 	if topic == nil {
 		return nil
 	}
-	for _, d := range []*metrics.Def{metrics.AppendedRecords, metrics.AppendedBytes, metrics.FetchedBytes} {
+	for _, d := range []*metrics.Def{metrics.AppendedRecords, metrics.AppendedBytes, metrics.FetchedBytes, metrics.FetchOutOfRange} {
 		m.options.Metrics.Delete(d, t.Name)
 	}
 	m.saving.Lock()

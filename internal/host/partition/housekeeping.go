@@ -150,6 +150,7 @@ func (p *Partition) tellExpired(now time.Time, removed []commitlog.Removed) {
 			bytes += removed[n].Bytes
 			n++
 		}
+		p.manager.dropped(removed[0].Reason, n)
 		p.manager.options.Events.Emit(event.New(event.KindRecordsExpired, now, p.manager.options.NodeID).In(p.Topic.Name, p.Index).
 			Number("first", removed[0].From).Number("before", removed[n-1].To).Number("bytes", bytes).Text("reason", removed[0].Reason))
 		removed = removed[n:]

@@ -39,10 +39,11 @@ type Options struct {
 
 // Manager holds this node's partitions.
 type Manager struct {
-	options Options
-	dir     *dir
-	flusher *flusher
-	points  checkpoints
+	options  Options
+	dir      *dir
+	flusher  *flusher
+	points   checkpoints
+	measured measures
 
 	recovered func(*Partition, commitlog.Recovery)
 
@@ -64,8 +65,9 @@ func Open(o Options, img *image.Image) (*Manager, error) {
 		o.Now = time.Now
 	}
 	d := &dir{fs: o.FS, path: o.Dir, files: commitlog.NewFiles(o.FS, o.MaxFiles)}
+	measured := bind(o.Metrics, o.Dir)
 	m := &Manager{
-		options: o, dir: d, flusher: newFlusher(d, o.InOrder), stop: make(chan struct{}),
+		options: o, dir: d, measured: measured, flusher: newFlusher(d, o.InOrder, measured), stop: make(chan struct{}),
 		byName: map[string]*Topic{}, byID: map[image.TopicID]*Topic{},
 	}
 	d.onFailed = m.dirFailed

@@ -29,6 +29,10 @@ func (r *recoveries) add(p *Partition, found commitlog.Recovery) {
 	r.mu.Unlock()
 
 	m := p.manager
+	m.measured.scanned.Add(found.ScannedBytes)
+	if found.Cut != nil {
+		m.measured.truncated.Add(found.Cut.Bytes)
+	}
 	if found.Cut != nil {
 		m.options.Events.Emit(event.New(event.KindTruncatedTail, m.options.Now(), m.options.NodeID).In(p.Topic.Name, p.Index).
 			Number("end", found.Cut.Offset).Number("bytes", found.Cut.Bytes).

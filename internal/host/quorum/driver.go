@@ -57,6 +57,8 @@ type Options struct {
 	SnapshotEvery int              // entries between snapshots; 0 for 10,000
 	Now           func() time.Time // nil for time.Now
 	Random        io.Reader        // nil for crypto/rand
+
+	Synced func(took time.Duration) // told of each append and sync of the journal; nil for nobody
 }
 
 // Watcher is told of every change, in order, before the replies of what changed leave. It must return quickly and must not
@@ -111,6 +113,9 @@ func Open(o Options) (*Driver, error) {
 	}
 	if o.Random == nil {
 		o.Random = rand.Reader
+	}
+	if o.Synced == nil {
+		o.Synced = func(time.Duration) {}
 	}
 	if o.SnapshotEvery == 0 {
 		o.SnapshotEvery = defaultSnapshotEvery

@@ -146,7 +146,9 @@ func (d *Driver) turn() error {
 	if err := d.pump(); err != nil {
 		return err
 	}
+	began := d.o.Now()
 	err := d.store.flush()
+	d.o.Synced(d.o.Now().Sub(began))
 	d.owes = err != nil && d.store.journal.Failed() == nil && (vfs.IsFull(err) || vfs.IsHandles(err))
 	switch {
 	case d.owes:

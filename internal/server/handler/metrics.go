@@ -17,6 +17,9 @@ type Metrics struct {
 	inFlight, produceWaiting, fetchWaiting metrics.Gauge
 	commit                                 metrics.Histogram
 	sessionsEvicted                        metrics.Counter
+
+	decision                               metrics.Histogram
+	decided, decisionRefused, decisionLost metrics.Counter
 }
 
 type apiMetrics struct {
@@ -37,6 +40,8 @@ func NewMetrics(r *metrics.Registry) *Metrics {
 		inFlight: r.Gauge(metrics.RequestsInFlight), produceWaiting: r.Gauge(metrics.ProduceWaiting),
 		fetchWaiting: r.Gauge(metrics.FetchWaiting), commit: r.Histogram(metrics.CommitSeconds),
 		sessionsEvicted: r.Counter(metrics.FetchSessionsLost),
+		decision:        r.Histogram(metrics.QuorumCommitSeconds), decided: r.Counter(metrics.QuorumProposals, "ok"),
+		decisionRefused: r.Counter(metrics.QuorumProposals, "refused"), decisionLost: r.Counter(metrics.QuorumProposals, "lost"),
 	}
 	for _, api := range wire.APIs() {
 		for int(api.Key) >= len(m.byKey) {

@@ -19,7 +19,18 @@ const (
 
 // propose has the controller decide a request and waits until what it decided is committed and followed here.
 func (h *Handler) propose(ctx context.Context, request any) (any, error) {
-	return h.options.Quorum.Propose(ctx, request)
+	began := h.now()
+	reply, err := h.options.Quorum.Propose(ctx, request)
+	switch {
+	case err == nil:
+		h.metrics.decided.Inc()
+		h.metrics.decision.Seconds(h.now().Sub(began))
+	case errors.Is(err, quorum.ErrUnknown):
+		h.metrics.decisionLost.Inc()
+	default:
+		h.metrics.decisionRefused.Inc()
+	}
+	return reply, err
 }
 
 // decide proposes a client's request for as long as the client waits. Where the quorum does not answer in time, code
