@@ -8,11 +8,12 @@
 //
 // Who owns what:
 //
+//	Manager.following  which partitions there are; held while they are opened
 //	Manager.mu      the table of topics
 //	Partition.mu    one partition's log mutations, leader, waiting requests; held across one segment write at most
 //	flusher.mu      the list of partitions with unsynced bytes
 //
-// Lock order: Manager.mu, Partition.mu, flusher.mu. No lock is held across a sync, a channel or a timer. Reads take no
+// Lock order: Manager.following, Manager.saving, Manager.mu, Partition.mu, flusher.mu. No lock is held across a sync, a channel or a timer. Reads take no
 // lock: they use the published high watermark and the log's own copy-on-write segment list.
 //
 // A request is appended on its connection's goroutine. With commit.sync the flusher's goroutine then syncs everything

@@ -33,6 +33,7 @@ func (m *Manager) keepHouse() {
 				m.options.Log.Warn("checkpoints not written; recovery after a crash will read more", "err", err)
 			}
 		case <-sweep.C:
+			m.retryOffline()
 			m.Sweep(m.options.Now())
 		case <-retain.C:
 			m.retain(m.options.Now())

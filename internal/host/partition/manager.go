@@ -53,6 +53,8 @@ type Manager struct {
 	stop    chan struct{}
 	workers sync.WaitGroup
 
+	following sync.Mutex // one at a time changes which partitions there are; before mu
+
 	mu     sync.RWMutex
 	byName map[string]*Topic
 	byID   map[image.TopicID]*Topic
@@ -151,6 +153,8 @@ func (m *Manager) Failed() error { return m.dir.Failed() }
 // Follow makes the partitions what the committed image says. It is called in the image's order, from one goroutine.
 // What cannot be opened stays unserved and is told; the rest goes on.
 func (m *Manager) Follow(d image.Delta) {
+	m.following.Lock()
+	defer m.following.Unlock()
 	m.forget(d) // first: a name may be deleted and come back in one delta
 	for _, c := range d.Topics {
 		m.follow(c)
@@ -207,7 +211,9 @@ func (m *Manager) change(c image.TopicChange) {
 	for i, change := range c.Partitions() {
 		if grown[i] != nil {
 			grown[i].lead(change.After.LeaderEpoch)
-		} else if topic.Offline(i) == nil {
+		} else if why := topic.Offline(i); why != nil {
+			topic.offline.set(i, down{why, change.After})
+		} else {
 			grown[i] = m.openOrNot(topic, i, change.After)
 		}
 	}
@@ -218,7 +224,7 @@ func (m *Manager) change(c image.TopicChange) {
 func (m *Manager) openOrNot(t *Topic, index int32, p *image.Partition) *Partition {
 	opened, err := m.open(t, index, p)
 	if err != nil {
-		m.takeOffline(t, index, err)
+		m.takeOffline(t, index, p, err)
 	}
 	return opened
 }

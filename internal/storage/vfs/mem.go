@@ -48,6 +48,7 @@ type inode struct {
 	cur, disk pages
 	pending   []change
 	lost      bool // a failed sync dropped changes: cur has bytes that will never be on disk
+	unsaid    bool // a failed SyncFS did, and this file's own Sync has not said so yet
 
 	// A directory (children not nil): what is seen, and what a power cut leaves for certain.
 	children, diskChildren map[string]inodeID

@@ -134,7 +134,7 @@ func (l *lottery) crashFile(in *inode) {
 	}
 	in.cur = disk.share()
 	in.disk = disk
-	in.pending, in.lost = nil, false
+	in.pending, in.lost, in.unsaid = nil, false, false
 }
 
 // tear applies some sectors of a write. Zeros are torn once only: they are long and all alike.
@@ -195,11 +195,15 @@ func (m *Mem) drop(id inodeID) {
 	in.pending, in.lost = nil, true
 }
 
-// dropUnsynced is what a failed SyncFS does to the files.
+// dropUnsynced is what a failed SyncFS does to the files. Linux keeps such an error for each file, too: whoever syncs one
+// of them next is told.
 func (m *Mem) dropUnsynced() {
 	m.locked(func() {
-		for id := range m.inodes { // order-free
-			m.drop(id)
+		for id, in := range m.inodes { // order-free
+			if len(in.pending) > 0 {
+				m.drop(id)
+				m.inodes[id].unsaid = true
+			}
 		}
 	})
 }

@@ -133,6 +133,10 @@ func (f *memFile) Sync() error {
 			return err
 		}
 		f.m.settle(f.id)
+		if f.m.inodes[f.id].unsaid {
+			f.m.edit(f.id).unsaid = false
+			return syscall.EIO
+		}
 		return nil
 	})
 }
