@@ -157,7 +157,7 @@ func (s *session) measure(ctx context.Context, w work) (figures, result, error) 
 
 // readBack counts the topic's records and fails where one that was acknowledged is missing.
 func (s *session) readBack(ctx context.Context, topic string, acked int64) error {
-	d, err := s.drive(ctx, work{Kind: "count", Topic: topic})
+	d, err := s.drive(ctx, work{Kind: "count", Topic: topic, Records: acked})
 	if err == nil {
 		err = d.say("go")
 	}
