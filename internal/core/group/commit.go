@@ -29,6 +29,9 @@ func (t *turn) commit(r *kmsg.OffsetCommitRequest) {
 			}
 			c := first(code, unknown)
 			if c == wire.None {
+				c = t.mayCommitPartition(r.Group, r.MemberID, r.Generation, topicPartition{topic.ID, p.Partition})
+			}
+			if c == wire.None {
 				c = t.accept(o, NoProducer, 0)
 			}
 			size += 96 + len(r.Group) + len(o.metadata())

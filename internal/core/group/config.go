@@ -16,7 +16,9 @@ type Config struct {
 	ConsumerMaxSize        int           // group.consumer.max.size
 	ConsumerAssignors      []string      // group.consumer.assignors; the first is the default
 	ConsumerHeartbeatMin   time.Duration // interval while partitions move
-	ConsumerHeartbeatMax   time.Duration // interval of a large group at rest
+	ConsumerHeartbeatRest  time.Duration // interval of a small group at rest; a larger one has a millisecond a member
+	ConsumerHeartbeatMax   time.Duration // interval of the largest group at rest
+	ConsumerAssignInterval time.Duration // group.consumer.assignment.interval.ms: many members that come at once are one assignment
 
 	// Offsets.
 	OffsetMetadataMax int           // offset.metadata.max.bytes
@@ -40,7 +42,9 @@ func DefaultConfig() Config {
 		ConsumerMaxSize:        1<<31 - 1,
 		ConsumerAssignors:      []string{AssignorUniform, AssignorRange},
 		ConsumerHeartbeatMin:   100 * time.Millisecond,
+		ConsumerHeartbeatRest:  500 * time.Millisecond,
 		ConsumerHeartbeatMax:   5 * time.Second,
+		ConsumerAssignInterval: 100 * time.Millisecond,
 
 		OffsetMetadataMax: 4096,
 		OffsetsRetention:  7 * 24 * time.Hour,

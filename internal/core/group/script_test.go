@@ -130,7 +130,7 @@ func (s *script) name(id string) string {
 	if id == "" {
 		return ""
 	}
-	if len(id) < 37 && s.alias[id] == "" {
+	if len(id) < 36 && s.alias[id] == "" {
 		return id
 	}
 	if s.alias[id] == "" {
@@ -307,11 +307,4 @@ func offsetText(offset int64, code int16) string {
 		return wire.Code(code).String()
 	}
 	return strconv.FormatInt(offset, 10)
-}
-
-func deref(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
 }

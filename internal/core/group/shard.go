@@ -71,7 +71,7 @@ type Reply struct {
 // TimerKey names a timer: there is at most one of a key.
 type TimerKey struct {
 	Kind   TimerKind
-	Group  string // "" for TimerSweep
+	Group  string // "" for a timer of the shard
 	Member string // "" where the group as a whole is timed
 }
 
@@ -87,9 +87,11 @@ const (
 	TimerRebalance                     // who has not joined by now is out
 	TimerSync                          // who has not synced by now is out
 	TimerRevoke                        // KIP-848: who has not given up partitions by now is out
+	TimerAssign                        // KIP-848: changes were gathered long enough, assign
+	TimerMetadata                      // KIP-848: go on looking for groups whose topics changed; of the shard
 )
 
-var timerNames = [...]string{"sweep", "session", "pending", "initial-delay", "rebalance", "sync", "revoke"}
+var timerNames = [...]string{"sweep", "session", "pending", "initial-delay", "rebalance", "sync", "revoke", "assign", "metadata"}
 
 // String is the kind in a word.
 func (k TimerKind) String() string { return timerNames[k] }

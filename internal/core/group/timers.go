@@ -8,7 +8,11 @@ func (t *turn) fired(k TimerKey) {
 		t.sweep()
 		return
 	}
-	if c := t.s.consumer(k.Group); c != nil && (k.Kind == TimerRevoke || k.Kind == TimerSession) {
+	if k.Kind == TimerMetadata {
+		t.metadataChanged()
+		return
+	}
+	if c := t.s.consumer(k.Group); c != nil && (k.Kind == TimerRevoke || k.Kind == TimerSession || k.Kind == TimerAssign) {
 		t.firedConsumer(c, k)
 		return
 	}
@@ -92,4 +96,5 @@ func (t *turn) loaded() {
 		}
 	}
 	t.sweep()
+	t.metadataChanged()
 }
