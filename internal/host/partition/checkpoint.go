@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"path/filepath"
 
+	"holdfast/internal/core/image"
 	"holdfast/internal/storage/commitlog"
 	"holdfast/internal/storage/vfs"
 )
@@ -22,18 +23,19 @@ type checkpoints struct {
 	start    map[string]int64 // log starts that lie inside a segment
 }
 
-func loadCheckpoints(fsys vfs.FS, dir string) (checkpoints, error) {
+func loadCheckpoints(fsys vfs.FS, dir string, img *image.Image) (checkpoints, error) {
 	c := checkpoints{}
 	var err error
-	if c.recovery, err = loadCheckpoint(fsys, filepath.Join(dir, recoveryFile)); err != nil {
+	if c.recovery, err = loadCheckpoint(fsys, filepath.Join(dir, recoveryFile), img); err != nil {
 		return c, err
 	}
-	c.start, err = loadCheckpoint(fsys, filepath.Join(dir, startFile))
+	c.start, err = loadCheckpoint(fsys, filepath.Join(dir, startFile), img)
 	return c, err
 }
 
-// loadCheckpoint reads a checkpoint file by folder name. A missing file is an empty one.
-func loadCheckpoint(fsys vfs.FS, path string) (map[string]int64, error) {
+// loadCheckpoint reads a checkpoint file by folder name. A missing file is an empty one. It passes over what is said of a
+// deleted topic whose name another has now: a full disk or a crash may have left it there.
+func loadCheckpoint(fsys vfs.FS, path string, img *image.Image) (map[string]int64, error) {
 	byPartition, err := commitlog.ReadCheckpoint(fsys, path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return map[string]int64{}, nil
@@ -42,7 +44,10 @@ func loadCheckpoint(fsys vfs.FS, path string) (map[string]int64, error) {
 		return nil, err
 	}
 	byName := make(map[string]int64, len(byPartition))
-	for tp, offset := range byPartition {
+	for tp, offset := range byPartition { // order-free
+		if t := img.Topic(tp.Topic); t != nil && tp.TopicID != t.ID && tp.TopicID != (image.TopicID{}) {
+			continue
+		}
 		byName[PartitionDir(tp.Topic, tp.Partition)] = offset
 	}
 	return byName, nil
@@ -76,7 +81,7 @@ func (m *Manager) saveCheckpoints() error {
 	var moved []func()
 	for _, t := range m.Topics() {
 		for i, p := range t.Partitions() {
-			tp := commitlog.TopicPartition{Topic: t.Name, Partition: int32(i)}
+			tp := commitlog.TopicPartition{Topic: t.Name, Partition: int32(i), TopicID: t.ID}
 			if p == nil {
 				name := PartitionDir(t.Name, tp.Partition)
 				put(tp, m.points.recoveryOf(name), m.points.startOf(name))

@@ -80,7 +80,7 @@ func Open(o Options, img *image.Image) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.points, err = loadCheckpoints(o.FS, o.Dir); err != nil {
+	if m.points, err = loadCheckpoints(o.FS, o.Dir, img); err != nil {
 		return nil, err
 	}
 	if err := m.setStraysAside(img); err != nil {

@@ -20,14 +20,18 @@ import (
 type TopicPartition struct {
 	Topic     string
 	Partition int32
+	TopicID   [16]byte // zero where the file does not say, as Kafka's do not
 }
 
-const checkpointVersion = 0
+const (
+	checkpointVersion = 0
+	idDigits          = 22 // of a topic id in base64
+)
 
 var errCheckpoint = errors.New("not a checkpoint file")
 
-// parseCheckpoint reads Kafka's checkpoint form: a version, a count, as many lines of so many fields.
-func parseCheckpoint(p []byte, fields int, line func([]string) error) error {
+// parseCheckpoint reads Kafka's checkpoint form: a version, a count, as many lines of so many fields, or so many more.
+func parseCheckpoint(p []byte, fields, more int, line func([]string) error) error {
 	version, p, ok := cutLine(p)
 	if !ok || version != strconv.Itoa(checkpointVersion) {
 		return fmt.Errorf("%w of version %d", errCheckpoint, checkpointVersion)
@@ -46,7 +50,7 @@ func parseCheckpoint(p []byte, fields int, line func([]string) error) error {
 			return nil
 		}
 		f := strings.Fields(text)
-		if len(f) != fields {
+		if len(f) < fields || len(f) > fields+more {
 			return fmt.Errorf("%w: line %d has %d fields, not %d", errCheckpoint, n+3, len(f), fields)
 		}
 		if err := line(f); err != nil {
@@ -65,10 +69,11 @@ func cutLine(p []byte) (line string, rest []byte, ok bool) {
 }
 
 // ParseCheckpoint reads the contents of a file of offsets by partition, such as Kafka's
-// recovery-point-offset-checkpoint and log-start-offset-checkpoint.
+// recovery-point-offset-checkpoint and log-start-offset-checkpoint. Ours have the topic's id behind the offset: a topic
+// may be deleted and made anew under its name, and what is said of the one does not hold for the other.
 func ParseCheckpoint(p []byte) (map[TopicPartition]int64, error) {
 	out := map[TopicPartition]int64{}
-	err := parseCheckpoint(p, 3, func(f []string) error {
+	err := parseCheckpoint(p, 3, 1, func(f []string) error {
 		partition, err := strconv.ParseInt(f[1], 10, 32)
 		if err != nil {
 			return err
@@ -80,7 +85,13 @@ func ParseCheckpoint(p []byte) (map[TopicPartition]int64, error) {
 		if partition < 0 || offset < 0 {
 			return errors.New("a number is negative")
 		}
-		out[TopicPartition{f[0], int32(partition)}] = offset
+		k := TopicPartition{Topic: f[0], Partition: int32(partition)}
+		if len(f) > 3 {
+			if n, err := base64.RawURLEncoding.Decode(k.TopicID[:], []byte(f[3][:min(len(f[3]), idDigits)])); err != nil || n != len(k.TopicID) || len(f[3]) != idDigits {
+				return fmt.Errorf("%q is no topic id", f[3])
+			}
+		}
+		out[k] = offset
 		return nil
 	})
 	if err != nil {
@@ -111,11 +122,15 @@ const maxCheckpointBytes = 256 << 20
 // WriteCheckpoint replaces a file of offsets by partition, durably: after a crash it is the old file or the new one.
 func WriteCheckpoint(fsys vfs.FS, name string, offsets map[TopicPartition]int64) error {
 	keys := slices.SortedFunc(maps.Keys(offsets), func(a, b TopicPartition) int {
-		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition), bytes.Compare(a.TopicID[:], b.TopicID[:]))
 	})
 	p := fmt.Appendf(nil, "%d\n%d\n", checkpointVersion, len(keys))
 	for _, k := range keys {
-		p = fmt.Appendf(p, "%s %d %d\n", k.Topic, k.Partition, offsets[k])
+		p = fmt.Appendf(p, "%s %d %d", k.Topic, k.Partition, offsets[k])
+		if k.TopicID != ([16]byte{}) {
+			p = base64.RawURLEncoding.AppendEncode(append(p, ' '), k.TopicID[:])
+		}
+		p = append(p, '\n')
 	}
 	return replaceFile(fsys, name, p)
 }

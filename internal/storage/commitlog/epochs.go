@@ -133,7 +133,7 @@ func appendEpochs(dst []byte, line []EpochStart) []byte {
 // ParseEpochs reads a leader-epoch-checkpoint file. It refuses a line that does not rise strictly.
 func ParseEpochs(p []byte) ([]EpochStart, error) {
 	var line []EpochStart
-	err := parseCheckpoint(p, 2, func(f []string) error {
+	err := parseCheckpoint(p, 2, 0, func(f []string) error {
 		epoch, err := strconv.ParseInt(f[0], 10, 32)
 		if err != nil {
 			return err
