@@ -51,7 +51,8 @@ func run(ctx context.Context) error {
 		out       = flag.String("json", "", "write all measurements to this file")
 		warmGB    = flag.Float64("warm", 4, "GB of guest memory to touch before each measurement")
 		write     = flag.Bool("write", false, "write docs/performance.md and its pictures")
-		from      = flag.String("from", "", "measure nothing: take the measurements from this file of -json")
+		from      = flag.String("from", "", "measure nothing: take the measurements from these files of -json, separated by commas")
+		note      = flag.String("note", "", "what readers of the report must know, first of all")
 		curves    = flag.Bool("curves", false, "measure how cost grows, too: partitions, connections, record size, GB kept")
 		serveArgs = flag.String("serve", "", "further arguments of holdfast serve, separated by spaces")
 	)
@@ -84,6 +85,9 @@ func run(ctx context.Context) error {
 		return err
 	} else if err := b.measureAll(ctx, chosen, report, *out); err != nil {
 		return err
+	}
+	if *note != "" {
+		report.Note = *note
 	}
 	if err := report.markdown(os.Stdout, b.rows()); err != nil {
 		return err

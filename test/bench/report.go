@@ -20,6 +20,7 @@ type report struct {
 	Scale        float64
 	WarmGB       float64
 	Rounds       int
+	Note         string // what readers must know of this run
 	Measurements []measurement
 }
 
@@ -34,12 +35,25 @@ func (r *report) save(path string) error {
 	return os.WriteFile(path, text, 0o644)
 }
 
-func (r *report) load(path string) error {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return err
+// load reads reports that were saved. What a later one measured takes the place of an earlier one's.
+func (r *report) load(paths string) error {
+	var kept []measurement
+	for path := range strings.SplitSeq(paths, ",") {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		r.Measurements = nil
+		if err := json.Unmarshal(text, r); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		kept = slices.DeleteFunc(kept, func(old measurement) bool {
+			return slices.ContainsFunc(r.Measurements, func(m measurement) bool { return m.Row == old.Row && m.Variant == old.Variant })
+		})
+		kept = append(kept, r.Measurements...)
 	}
-	return json.Unmarshal(text, r)
+	r.Measurements = kept
+	return nil
 }
 
 // describeHost names processor, cores, memory and kernel.
@@ -93,6 +107,9 @@ var beside = []string{cpuPerGB, p99, rssPeak, deviceBytes}
 func (r *report) markdown(w io.Writer, rows []row) error {
 	fmt.Fprintf(w, "%s, %s; %d rounds, scale %g, %g GB of guest memory touched before each measurement.\n\n",
 		r.Host, r.Began.UTC().Format("2006-01-02 15:04 MST"), r.Rounds, r.Scale, r.WarmGB)
+	if r.Note != "" {
+		fmt.Fprintf(w, "**%s**\n\n", r.Note)
+	}
 	fmt.Fprintln(w, "| row | figure | Kafka 4.3.1 | Holdfast | ratio | aim | unsynced | ratio | aim | others |")
 	fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|---|---|")
 	var failed []string
