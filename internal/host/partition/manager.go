@@ -95,7 +95,7 @@ func Open(o Options, img *image.Image) (*Manager, error) {
 	if err := m.Failed(); err != nil {
 		return nil, err
 	}
-	if m.pointsDropped { // before a name may come back
+	if m.pointsDropped || !clean { // before a name may come back; so that a node killed soon again does not read it all again
 		if err := m.saveCheckpoints(); err != nil {
 			return nil, err
 		}

@@ -544,3 +544,23 @@ func TestReserveIsKept(t *testing.T) {
 	}
 	h.stop()
 }
+
+// TestRecoveryIsNotRepeated kills a node over and over before its first checkpoint: what one start has checked and
+// synced, the next need not read.
+func TestRecoveryIsNotRepeated(t *testing.T) {
+	mem := vfs.NewMem()
+	h := open(t, mem, 1)
+	for i := range 100 {
+		h.mustProduce(0, AcksAll, fmt.Sprint(i))
+	}
+	image := mem.CrashClone(vfs.KillOnly, 1)
+	h.stop()
+	for range 2 {
+		h = open(t, image, 1)
+		image = image.CrashClone(vfs.KillOnly, 1)
+	}
+	if point := h.points.recoveryOf("t-0"); point != 100 {
+		t.Errorf("the second start after a kill began its checks at offset %d, want 100", point)
+	}
+	h.stop()
+}
