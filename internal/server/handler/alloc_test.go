@@ -103,8 +103,8 @@ func BenchmarkProduce(b *testing.B) {
 	}
 }
 
-// fetching returns a function that fetches from a filled topic, in a session where incremental.
-func fetching(r *rig, version int16, incremental bool, offset int64) func() {
+// fetching returns a function that fetches from a filled topic, in a session unless kind is full.
+func fetching(r *rig, version int16, kind string, offset int64) func() {
 	r.createTopic("t", 2)
 	send := producing(r, -1, -1)
 	for range 20 {
@@ -123,7 +123,7 @@ func fetching(r *rig, version int16, incremental bool, offset int64) func() {
 		t.Partitions = append(t.Partitions, p)
 	}
 	q.Topics = append(q.Topics, t)
-	if !incremental {
+	if kind == "full" {
 		request := frame(q)
 		return func() { r.serve(request, nil) }
 	}
@@ -132,7 +132,10 @@ func fetching(r *rig, version int16, incremental bool, offset int64) func() {
 	if id == 0 {
 		r.tb.Fatal("no session")
 	}
-	q.SessionID, q.SessionEpoch, q.Topics = id, 1, nil
+	q.SessionID, q.SessionEpoch = id, 1
+	if kind != "moving" { // a consumer that reads names what it has read up to
+		q.Topics = nil
+	}
 	request := frame(q)
 	at := bytes.Index(request, binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, uint32(id)), 1)) + 4
 	epoch := uint32(0)
@@ -148,24 +151,26 @@ func fetching(r *rig, version int16, incremental bool, offset int64) func() {
 }
 
 var fetchCases = []struct {
-	name        string
-	version     int16
-	incremental bool
-	offset      int64
+	name    string
+	version int16
+	kind    string
+	offset  int64
 }{
-	{"full", 12, false, 0},
-	{"full by id", 13, false, 0},
-	{"full inside a batch", 12, false, 55},
-	{"full at the end", 12, false, 200},
-	{"incremental", 12, true, 0},
-	{"incremental by id", 18, true, 0},
-	{"incremental at the end", 18, true, 200},
+	{"full", 12, "full", 0},
+	{"full by id", 13, "full", 0},
+	{"full inside a batch", 12, "full", 55},
+	{"full at the end", 12, "full", 200},
+	{"incremental", 12, "idle", 0},
+	{"incremental by id", 18, "idle", 0},
+	{"incremental at the end", 18, "idle", 200},
+	{"incremental moving on", 12, "moving", 0},
+	{"incremental moving on by id", 18, "moving", 0},
 }
 
 func TestFetchAllocatesNothing(t *testing.T) {
 	for _, c := range fetchCases {
 		t.Run(c.name, func(t *testing.T) {
-			fetch := fetching(newRig(t, vfs.OS()), c.version, c.incremental, c.offset)
+			fetch := fetching(newRig(t, vfs.OS()), c.version, c.kind, c.offset)
 			for range 100 {
 				fetch()
 			}
@@ -179,7 +184,7 @@ func TestFetchAllocatesNothing(t *testing.T) {
 // A fetch that parks, and is woken by a produce, allocates no more than one that does not.
 func TestParkedFetchAllocatesNothing(t *testing.T) {
 	r := newRig(t, vfs.OS())
-	fetch := fetching(r, 18, true, 0)
+	fetch := fetching(r, 18, "idle", 0)
 	fetch()
 	q := kmsg.NewPtrFetchRequest()
 	q.Version, q.ReplicaID, q.MaxBytes, q.MinBytes, q.MaxWaitMillis, q.SessionEpoch = 12, -1, 1<<20, 1<<20, 1, -1
@@ -200,7 +205,7 @@ func TestParkedFetchAllocatesNothing(t *testing.T) {
 func BenchmarkFetch(b *testing.B) {
 	for _, c := range fetchCases {
 		b.Run(c.name, func(b *testing.B) {
-			fetch := fetching(newRig(b, vfs.OS()), c.version, c.incremental, c.offset)
+			fetch := fetching(newRig(b, vfs.OS()), c.version, c.kind, c.offset)
 			fetch()
 			b.ReportAllocs()
 			for b.Loop() {
