@@ -16,6 +16,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"holdfast/internal/verify/workload"
 )
 
 // Kafka's own defaults, where the client library has others.
@@ -180,7 +182,7 @@ func (s clientSettings) securityOptions() ([]kgo.Opt, error) {
 }
 
 // dialer connects to a broker, with TLS where security.protocol asks for it.
-func (s clientSettings) dialer() (dialFunc, error) {
+func (s clientSettings) dialer() (workload.Dial, error) {
 	plain := &net.Dialer{Timeout: s.duration("socket.connection.setup.timeout.ms", defaultDialTimeout)}
 	if !strings.HasSuffix(s["security.protocol"], "SSL") {
 		return plain.DialContext, nil

@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"holdfast/internal/verify/workload"
 )
 
 type produce struct {
@@ -85,8 +87,8 @@ func (p *produce) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	w := newWitness()
-	c, err := p.client.connect(ctx, settings, kgo.RecordPartitioner(askedPartitioner{}), kgo.Dialer(w.watch(dial)))
+	w := workload.NewWitness()
+	c, err := p.client.connect(ctx, settings, kgo.RecordPartitioner(askedPartitioner{}), kgo.Dialer(w.Watch(dial)))
 	if err != nil {
 		return err
 	}

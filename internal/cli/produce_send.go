@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"holdfast/internal/verify/check"
+	"holdfast/internal/verify/workload"
 )
 
 // sender sends records and keeps count of what became of them.
@@ -16,7 +19,7 @@ type sender struct {
 	app     *app
 	client  *client
 	handler *failureHandler
-	witness *witness
+	witness *workload.Witness
 
 	mu     sync.Mutex
 	counts sendCounts
@@ -57,7 +60,7 @@ loop:
 				inputErr = res.err
 				break loop
 			}
-			s.client.Produce(deadlines.next(), res.record, s.outcome(s.witness.now(), stop))
+			s.client.Produce(deadlines.next(), res.record, s.outcome(s.witness.Now(), stop))
 		}
 	}
 	if s.stopped() {
@@ -77,11 +80,12 @@ func (s *sender) outcome(since uint64, stop context.CancelFunc) func(*kgo.Record
 			s.counts.Acked++
 			return
 		}
-		result := s.witness.outcome(r.Partition, since)
-		if result == outcomeFailed {
-			s.counts.Failed++
-		} else {
+		result := outcomeFailed
+		if s.witness.Result(r.Partition, since) == check.Unsure {
+			result = outcomeUnknown
 			s.counts.Unknown++
+		} else {
+			s.counts.Failed++
 		}
 		if s.first == nil {
 			s.first = err
