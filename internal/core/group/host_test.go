@@ -7,7 +7,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"holdfast/internal/core/image"
@@ -17,7 +16,7 @@ import (
 
 // fakeHost does what doc.go asks of a host, and after every command checks what doc.go promises.
 type fakeHost struct {
-	t      testing.TB
+	t      fataler
 	shard  *Shard
 	cfg    Config
 	img    *image.Image
@@ -36,7 +35,13 @@ type entry struct {
 	marker     *TransactionMarker
 }
 
-func newHost(t testing.TB, cfg Config) *fakeHost {
+// fataler is a *testing.T or a *rapid.T.
+type fataler interface {
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
+func newHost(t fataler, cfg Config) *fakeHost {
 	return &fakeHost{
 		t: t, shard: New(cfg), cfg: cfg, img: image.Empty(), now: time.UnixMilli(0).UTC(),
 		timers: map[TimerKey]time.Time{}, open: map[Call]kmsg.Request{},
@@ -123,7 +128,7 @@ func (h *fakeHost) apply(out Outcome) {
 }
 
 // roundTrip makes sure that a response can be written and read.
-func roundTrip(t testing.TB, resp kmsg.Response) {
+func roundTrip(t fataler, resp kmsg.Response) {
 	back := kmsg.ResponseForKey(resp.Key())
 	back.SetVersion(resp.GetVersion())
 	if err := back.ReadFrom(resp.AppendTo(nil)); err != nil {
