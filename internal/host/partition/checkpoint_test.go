@@ -37,3 +37,27 @@ func TestCheckpointsOfADeletedTopicAreNotItsSuccessors(t *testing.T) {
 		t.Errorf("the new topic begins with [%d, %d)", p.LogStart(), p.LogEnd())
 	}
 }
+
+// DeleteRecords was acknowledged in a topic that syncs nothing, and the power went: of the folder only names are left.
+func TestLogStartOfAnUnsyncedTopicOutlivesItsRecords(t *testing.T) {
+	mem := vfs.NewMem()
+	h := open(t, mem, 1, "commit.sync=false")
+	h.mustProduce(0, AcksAll, "a", "b", "c")
+	if _, _, code := h.part(0).DeleteRecords(2); code != 0 {
+		t.Fatal(code)
+	}
+	for _, dir := range []string{"data/t-0", "data"} {
+		if err := mem.SyncDir(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := mem.CrashClone(vfs.LoseAll, 1)
+	h.stop()
+	if err := h.start(left, "second boot"); err != nil {
+		t.Fatal(err)
+	}
+	defer h.stop()
+	if p := h.part(0); p.LogStart() != 2 {
+		t.Errorf("the log begins with [%d, %d), and was promised to begin at 2", p.LogStart(), p.LogEnd())
+	}
+}

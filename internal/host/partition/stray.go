@@ -64,7 +64,8 @@ func (m *Manager) setAside(img *image.Image, path, topic string, index int32) er
 	// The file is made durable with the first records. So where records were synced it is there, unless it rotted: then
 	// taking the folder over by its name loses nothing, and setting it aside could. Where none were, nothing was promised,
 	// and it may be of a deleted topic of the same name.
-	if m.points.recoveryOf(name) > 0 && holds(img, topic, index) {
+	// But where its log start was raised, that was promised.
+	if (m.points.recoveryOf(name) > 0 || m.points.startOf(name) > 0) && holds(img, topic, index) {
 		m.options.Log.Warn("a partition folder does not say whose it is; it is taken over by its name", "folder", path, "err", err)
 		return nil
 	}
