@@ -31,7 +31,7 @@ func (a *admin) restart() { a.busy, a.asked = false, a.asked+1 }
 
 func (a *admin) tick() {
 	w := a.w
-	pause := w.about(w.plan.every / 2)
+	pause := min(w.about(w.plan.every/2), 10*time.Second)
 	if w.healing {
 		pause = w.about(time.Second)
 	}

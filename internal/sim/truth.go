@@ -55,18 +55,18 @@ type plog struct {
 	index int32
 	part  *partition.Partition // in this life; nil while the node is down
 
-	line    []int64         // the record at each offset
-	where   map[int64]int64 // and the offset of each record, for those that must not be there twice
-	maybe   []int64         // the batch that is being appended: a crash may leave it
-	once    map[int64]bool  // records of idempotent producers
-	high    int64           // high watermark last seen
-	durable int64           // below it no crash may take anything
-	must    int64           // below it the crashes since it was served took nothing
-	gone    bool            // the topic was deleted
-	start   int64           // log start last seen in this life
-	floor   int64           // the log start was acknowledged to be here, or higher
-	ceiling int64           // nobody asked for a higher one, retention included
-	synced  bool            // commit.sync, as the node has it
+	line      []int64         // the record at each offset
+	where     map[int64]int64 // and the offset of each record, for those that must not be there twice
+	maybe     []int64         // the batch that is being appended: a crash may leave it
+	forgotten int64           // records below it were deleted and then lost, and with them what the log knew of their producers
+	high      int64           // high watermark last seen
+	durable   int64           // below it no crash may take anything
+	must      int64           // below it the crashes since it was served took nothing
+	gone      bool            // the topic was deleted
+	start     int64           // log start last seen in this life
+	floor     int64           // the log start was acknowledged to be here, or higher
+	ceiling   int64           // nobody asked for a higher one, retention included
+	synced    bool            // commit.sync, as the node has it
 }
 
 func (l *plog) String() string { return fmt.Sprintf("%s-%d", l.topic.name, l.index) }
@@ -316,8 +316,11 @@ func (l *plog) reopened(w *world, t *truth) {
 	lost := end < int64(len(l.line))
 	l.line, l.maybe = may[:end:end], nil
 	clear(l.where)
-	for at, record := range l.line {
-		l.where[record] = int64(at)
+	if lost && start > l.must {
+		l.forgotten = start
+	}
+	for at := l.forgotten; at < end; at++ {
+		l.where[l.line[at]] = at
 	}
 	for _, p := range w.producers {
 		if lost && p.log == l && p.acked > end {
