@@ -184,7 +184,10 @@ func TestDescribeLogDirs(t *testing.T) {
 		topics []kmsg.DescribeLogDirsRequestTopic
 		want   int
 	}{
-		{[]kmsg.DescribeLogDirsRequestTopic{}, 0}, {orders(0, 1, 0), 2}, {orders(1, 9), 1}, {orders(), 0},
+		{[]kmsg.DescribeLogDirsRequestTopic{}, 0},
+		{orders(0, 1, 0), 2},
+		{orders(1, 9), 1},
+		{orders(), 0},
 		{[]kmsg.DescribeLogDirsRequestTopic{{Topic: "nothing", Partitions: []int32{0}}}, 0},
 	} {
 		if got, _ := ask(tc.topics); len(got) != tc.want {

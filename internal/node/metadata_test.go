@@ -102,10 +102,16 @@ func TestMetadataCreatesTopics(t *testing.T) {
 		create bool
 		code   wire.Code
 	}{
-		{"made", true, wire.None}, {"not-made", false, wire.UnknownTopicOrPartition}, {"", true, wire.InvalidTopicException},
-		{".", true, wire.InvalidTopicException}, {"..", true, wire.InvalidTopicException}, {"a/b", true, wire.InvalidTopicException},
-		{strings.Repeat("x", 250), true, wire.InvalidTopicException}, {strings.Repeat("x", 249), true, wire.None},
-		{"colliding.name", true, wire.None}, {"colliding_name", true, wire.UnknownTopicOrPartition},
+		{"made", true, wire.None},
+		{"not-made", false, wire.UnknownTopicOrPartition},
+		{"", true, wire.InvalidTopicException},
+		{".", true, wire.InvalidTopicException},
+		{"..", true, wire.InvalidTopicException},
+		{"a/b", true, wire.InvalidTopicException},
+		{strings.Repeat("x", 250), true, wire.InvalidTopicException},
+		{strings.Repeat("x", 249), true, wire.None},
+		{"colliding.name", true, wire.None},
+		{"colliding_name", true, wire.UnknownTopicOrPartition},
 	} {
 		r := askMetadata(c, 9, tc.create, tc.name)
 		if got := r.Topics[0]; got.ErrorCode != int16(tc.code) || tc.code == wire.None && len(got.Partitions) != 2 {
