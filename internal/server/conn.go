@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"holdfast/internal/proto/wire"
 	"holdfast/internal/server/handler"
 )
 
@@ -141,6 +142,8 @@ func whyClosed(ctx context.Context, err error) string {
 		return "client"
 	case errors.Is(err, errSlow):
 		return "slow"
+	case errors.Is(err, wire.ErrPanic):
+		return "panic"
 	case isTimeout(err):
 		return "idle"
 	case errors.As(err, &network) || errors.Is(err, net.ErrClosed):
