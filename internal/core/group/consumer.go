@@ -37,6 +37,7 @@ type consumer struct {
 	assignmentEpoch int32 // the epoch the targets are for
 	assignedAtMs    int64
 	members         map[string]*consumerMember
+	sorted          []*consumerMember     // the same, by id
 	targets         map[string]assignment // what each member is to have
 	owners          map[topicPartition]string
 	regexes         map[string]*regexValue
@@ -132,15 +133,11 @@ func newConsumer(id string) *consumer {
 	}
 }
 
-func (c *consumer) memberIDs() []string { return slices.Sorted(maps.Keys(c.members)) }
+// list is the members, sorted by id, for the caller to change.
+func (c *consumer) list() []*consumerMember { return slices.Clone(c.sorted) }
 
-// list is the members, sorted by id.
-func (c *consumer) list() []*consumerMember {
-	out := make([]*consumerMember, 0, len(c.members))
-	for _, id := range c.memberIDs() {
-		out = append(out, c.members[id])
-	}
-	return out
+func (c *consumer) index(id string) (int, bool) {
+	return slices.BinarySearchFunc(c.sorted, id, func(m *consumerMember, id string) int { return compare(m.ID, id) })
 }
 
 // static is the member of an instance; nil when there is none.
@@ -190,9 +187,8 @@ func (c *consumer) records() []Record {
 	for _, pattern := range slices.Sorted(maps.Keys(c.regexes)) {
 		out = append(out, c.record(keyConsumerRegex, pattern, c.regexes[pattern]))
 	}
-	ids := c.memberIDs()
-	for _, id := range ids {
-		out = append(out, c.record(keyConsumerMember, id, &c.members[id].memberValue))
+	for _, m := range c.sorted {
+		out = append(out, c.record(keyConsumerMember, m.ID, &m.memberValue))
 	}
 	if c.assignmentEpoch > 0 || c.assignedAtMs > 0 {
 		out = append(out, c.record(keyConsumerTarget, "", &targetEpochValue{c.assignmentEpoch, c.assignedAtMs}))
@@ -200,9 +196,9 @@ func (c *consumer) records() []Record {
 	for _, id := range slices.Sorted(maps.Keys(c.targets)) {
 		out = append(out, c.record(keyConsumerTargetMember, id, targetValue(c.targets[id])))
 	}
-	for _, id := range ids {
-		if c.members[id].State != 0 {
-			out = append(out, c.record(keyConsumerCurrent, id, &c.members[id].currentValue))
+	for _, m := range c.sorted {
+		if m.State != 0 {
+			out = append(out, c.record(keyConsumerCurrent, m.ID, &m.currentValue))
 		}
 	}
 	return out
@@ -257,6 +253,8 @@ func (c *consumer) end(r *ConsumerRecord) {
 		if m := c.members[r.Name]; m != nil {
 			c.release(m)
 			delete(c.members, r.Name)
+			i, _ := c.index(r.Name)
+			c.sorted = slices.Delete(c.sorted, i, i+1)
 		}
 	case keyConsumerCurrent:
 		if c.members[r.Name] != nil {
@@ -276,8 +274,12 @@ func (c *consumer) end(r *ConsumerRecord) {
 // editable replaces a member by a copy, or begins one.
 func (c *consumer) editable(id string) *consumerMember {
 	m := &consumerMember{ID: id}
-	if old := c.members[id]; old != nil {
-		*m = *old
+	i, known := c.index(id)
+	if known {
+		*m = *c.sorted[i]
+		c.sorted[i] = m
+	} else {
+		c.sorted = slices.Insert(c.sorted, i, m)
 	}
 	c.members[id] = m
 	return m

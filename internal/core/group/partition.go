@@ -1,6 +1,9 @@
 package group
 
-import "unicode/utf16"
+import (
+	"math"
+	"unicode/utf16"
+)
 
 // PartitionFor is the partition of __consumer_offsets that coordinates a group, of so many partitions. Every client
 // asks FindCoordinator, so it need not be Kafka's; it is, so that a log written by Kafka can be read.
@@ -9,5 +12,8 @@ func PartitionFor(group string, partitions int32) int32 {
 	for _, u := range utf16.Encode([]rune(group)) {
 		h = 31*h + int32(u)
 	}
-	return (h & 0x7fffffff) % partitions
+	if h == math.MinInt32 {
+		return 0 // it has no absolute value
+	}
+	return max(h, -h) % partitions
 }
