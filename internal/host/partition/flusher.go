@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"sync"
+	"sync/atomic"
 
 	"holdfast/internal/proto/wire"
 	"holdfast/internal/storage/vfs"
@@ -30,9 +31,22 @@ type flusher struct {
 	dirty []*Partition
 
 	// The round that runs. Owned by run.
-	round []*Partition
-	jobs  []job
-	files []vfs.File
+	round   []*Partition
+	jobs    []job
+	files   []vfs.File
+	errands []errand
+
+	// Of the errands, who does which. next and failed are shared with the helpers.
+	next    atomic.Int32
+	failed  atomic.Pointer[error]
+	helpers sync.WaitGroup
+	help    func()
+}
+
+// errand is one sync of a round: of a file, or without one of the partition's folder.
+type errand struct {
+	p    *Partition
+	file vfs.File
 }
 
 // job is what a round does for one partition.
@@ -44,7 +58,12 @@ type job struct {
 }
 
 func newFlusher(d *dir, inOrder bool, m measures) *flusher {
-	return &flusher{dir: d, measured: m, inOrder: inOrder, syncfs: vfs.TrustSyncFS(d.fs, d.path), wake: make(chan struct{}, 1)}
+	f := &flusher{dir: d, measured: m, inOrder: inOrder, syncfs: vfs.TrustSyncFS(d.fs, d.path), wake: make(chan struct{}, 1)}
+	f.help = func() {
+		defer f.helpers.Done()
+		f.takeErrands()
+	}
+	return f
 }
 
 // markDirty queues p for the next round. Called under p.mu.
@@ -169,19 +188,56 @@ func (f *flusher) sync() error {
 	case len(f.files) == 1 && folders == 0:
 		return f.forgive(f.jobs[0].p, f.files[0].Sync())
 	}
-	c := newCrew(syncsAtATime, f.inOrder)
+	f.errands = f.errands[:0]
 	files := f.files
 	for i := range f.jobs {
 		j := &f.jobs[i]
 		for _, file := range files[:j.files] {
-			c.do(func() error { return f.forgive(j.p, file.Sync()) })
+			f.errands = append(f.errands, errand{j.p, file})
 		}
 		files = files[j.files:]
 		if j.names {
-			c.do(func() error { return f.forgive(j.p, j.p.log.SyncDir()) })
+			f.errands = append(f.errands, errand{j.p, nil})
 		}
 	}
-	return c.wait()
+	return f.runErrands()
+}
+
+// runErrands does them all, a few at a time, and returns the first error. It allocates nothing, for a round may be one
+// small request's.
+func (f *flusher) runErrands() error {
+	f.next.Store(0)
+	f.failed.Store(nil)
+	if !f.inOrder {
+		helpers := min(syncsAtATime, len(f.errands)) - 1
+		f.helpers.Add(helpers)
+		for range helpers {
+			go f.help()
+		}
+	}
+	f.takeErrands()
+	f.helpers.Wait()
+	clear(f.errands)
+	if err := f.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func (f *flusher) takeErrands() {
+	for i := f.next.Add(1) - 1; int(i) < len(f.errands); i = f.next.Add(1) - 1 {
+		e := f.errands[i]
+		var err error
+		if e.file != nil {
+			err = e.file.Sync()
+		} else {
+			err = e.p.log.SyncDir()
+		}
+		if failed := f.forgive(e.p, err); failed != nil {
+			first := failed // moved to the heap only here
+			f.failed.CompareAndSwap(nil, &first)
+		}
+	}
 }
 
 // forgive lets pass what a deletion of the topic does to the sync that runs meanwhile: its files are closed and gone.
