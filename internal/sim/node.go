@@ -38,11 +38,12 @@ type node struct {
 	brokerEpoch int64
 	ids, idsEnd int64 // the rest of the block of producer ids
 
-	proposals []*proposal // in the order in which they are answered
-	stepping  bool        // a turn of the quorum is on the way
-	flushing  bool        // a round of the flusher is
-	conns     []*conn     // with requests that are not answered
-	failing   bool        // the directory failed, the operator is on the way
+	proposals   []*proposal // in the order in which they are answered
+	stepping    bool        // a turn of the quorum is on the way
+	finishRound func()      // ends the round of the flusher that runs; nil where none does
+	flushing    bool        // a round of the flusher is
+	conns       []*conn     // with requests that are not answered
+	failing     bool        // the directory failed, the operator is on the way
 }
 
 // proposal is a request to the quorum; done is called with its reply once that is known.
@@ -265,11 +266,16 @@ func (n *node) flushSoon() {
 			return
 		}
 		took := n.w.syncTime()
+		var err error
+		n.finishRound = func() {
+			n.parts.TellSynced(n.parts.SyncGathered())
+		}
 		n.after(took/2, func() {
-			err := n.parts.SyncGathered()
+			err = n.parts.SyncGathered()
+			n.finishRound = func() { n.parts.TellSynced(err) }
 			n.after(took/2, func() {
-				n.parts.TellSynced(err)
-				n.flushing = false
+				n.finishRound()
+				n.finishRound, n.flushing = nil, false
 			})
 		})
 	})
@@ -293,8 +299,13 @@ func (n *node) partition(id image.TopicID, index int32) *partition.Partition {
 	return t.Partition(index)
 }
 
-// stop ends the node cleanly and reports whether that is what it did.
+// stop ends the node cleanly and reports whether that is what it did. As the real flusher does, it ends the round that
+// runs: a sync that failed must be told before the partitions are closed.
 func (n *node) stop() error {
+	if n.finishRound != nil {
+		n.finishRound()
+		n.finishRound = nil
+	}
 	if err := n.parts.Stop(); err != nil {
 		return err
 	}
