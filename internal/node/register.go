@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,16 +14,28 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"holdfast/internal/base/metrics"
+	"holdfast/internal/host/partition"
 	"holdfast/internal/host/quorum"
 )
 
 // startQuorum replays the metadata and, in a fresh directory, forms the new cluster.
 func (n *Node) startQuorum() error {
+	forms := n.id.ClusterID
+	used, err := partition.Used(n.options.FS, n.dir)
+	if err != nil {
+		return err
+	}
+	if used {
+		forms = "" // one was formed; to form it again would be to lose all topics
+	}
 	synced := n.registry.Histogram(metrics.JournalSyncSeconds)
 	d, err := quorum.Open(quorum.Options{
 		FS: n.options.FS, Dir: filepath.Join(n.dir, quorumDir), Directory: n.id.DirectoryID,
-		NodeID: n.id.NodeID, ClusterID: n.id.ClusterID, Broker: n.options.Config, Synced: synced.Seconds,
+		NodeID: n.id.NodeID, ClusterID: forms, Broker: n.options.Config, Synced: synced.Seconds,
 	})
+	if errors.Is(err, quorum.ErrEmpty) {
+		return fmt.Errorf("%s was in use, and its cluster's metadata in %s is gone: nobody could say whose the partitions are.\n  Restore that folder from a copy", n.dir, quorumDir)
+	}
 	if err != nil {
 		return err
 	}

@@ -67,8 +67,14 @@ func (ts *tools) open(fsys vfs.FS) (*box, error) {
 	if err := vfs.MakeDirs(fsys, dataDir); err != nil {
 		return nil, err
 	}
+	forms := clusterID
+	if used, err := partition.Used(fsys, dataDir); err != nil {
+		return nil, err
+	} else if used {
+		forms = ""
+	}
 	d, err := quorum.Open(quorum.Options{
-		FS: fsys, Dir: path.Join(dataDir, "quorum"), Directory: [16]byte{1}, NodeID: nodeID, ClusterID: clusterID,
+		FS: fsys, Dir: path.Join(dataDir, "quorum"), Directory: [16]byte{1}, NodeID: nodeID, ClusterID: forms,
 		Broker: ts.values, SnapshotEvery: snapshotEvery, Random: seeded(uint64(ts.lives)<<32 | rand.Uint64()>>32),
 	})
 	if err != nil {

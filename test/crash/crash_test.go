@@ -209,6 +209,9 @@ func (h *harvest) round(wl workload, seed uint64) {
 		m, mode := rec.moments[r.IntN(len(rec.moments))], vfs.CrashModes()[r.IntN(5)]
 		disk, w, lost = m.disk.CrashClone(mode, seed), m.world.clone(nil), mode != vfs.KillOnly
 		w.rand = r
+		if lost {
+			w.forgetUnsynced()
+		}
 	}
 }
 

@@ -437,6 +437,15 @@ func (w *world) settle(b *box) error {
 	return nil
 }
 
+// forgetUnsynced is what a power cut does to promises: what was only in the page cache may be gone for good.
+func (w *world) forgetUnsynced() {
+	for _, t := range w.topics { // order-free
+		for _, l := range t.logs {
+			l.end = 0
+		}
+	}
+}
+
 // below is the acknowledged batches that lie below the log start: nobody reads them, but producers may retry them.
 func (l *plog) below(start int64) (out []record.Batch) {
 	for _, b := range l.must {

@@ -20,37 +20,46 @@ const (
 // checkpoints is what the data directory's files say of its partitions, by folder name.
 type checkpoints struct {
 	recovery map[string]int64 // synced up to here when last written
-	start    map[string]int64 // log starts that lie inside a segment
+	start    map[string]int64 // log starts above 0
+	ours     map[string]bool  // both were written by us, so that a start that is not there is 0
 }
 
-func loadCheckpoints(fsys vfs.FS, dir string, img *image.Image) (checkpoints, error) {
-	c := checkpoints{}
-	var err error
-	if c.recovery, err = loadCheckpoint(fsys, filepath.Join(dir, recoveryFile), img); err != nil {
+// loadCheckpoints reads what an earlier run wrote down. A file that is damaged is told and done without: without recovery
+// points everything is read and checked, without log starts records that were deleted may be there again.
+func (m *Manager) loadCheckpoints(img *image.Image) (c checkpoints, err error) {
+	if c.recovery, c.ours, err = m.loadCheckpoint(recoveryFile, img); err != nil {
 		return c, err
 	}
-	c.start, err = loadCheckpoint(fsys, filepath.Join(dir, startFile), img)
+	var readable map[string]bool
+	c.start, readable, err = m.loadCheckpoint(startFile, img)
+	if _, missing := m.options.FS.Stat(filepath.Join(m.options.Dir, startFile)); readable == nil || missing != nil {
+		c.ours = nil
+	}
 	return c, err
 }
 
-// loadCheckpoint reads a checkpoint file by folder name. A missing file is an empty one. It passes over what is said of a
-// deleted topic whose name another has now: a full disk or a crash may have left it there.
-func loadCheckpoint(fsys vfs.FS, path string, img *image.Image) (map[string]int64, error) {
-	byPartition, err := commitlog.ReadCheckpoint(fsys, path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return map[string]int64{}, nil
+// loadCheckpoint reads a checkpoint file by folder name, and which of its lines are ours and not Kafka's. A missing file is
+// an empty one; of one that is damaged ours is nil. It passes over what is said of a deleted topic whose name another has
+// now: a full disk or a crash may have left it there.
+func (m *Manager) loadCheckpoint(name string, img *image.Image) (byName map[string]int64, ours map[string]bool, err error) {
+	byPartition, err := commitlog.ReadCheckpoint(m.options.FS, filepath.Join(m.options.Dir, name))
+	if errors.Is(err, commitlog.ErrCheckpoint) {
+		m.options.Log.Error("a checkpoint file is damaged; the start takes longer and deleted records may be there again", "err", err)
+		m.pointsDropped = true // written anew when all is open
+		return map[string]int64{}, nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	byName := make(map[string]int64, len(byPartition))
+	byName, ours = make(map[string]int64, len(byPartition)), make(map[string]bool, len(byPartition))
 	for tp, offset := range byPartition { // order-free
 		if t := img.Topic(tp.Topic); t != nil && tp.TopicID != t.ID && tp.TopicID != (image.TopicID{}) {
 			continue
 		}
 		byName[PartitionDir(tp.Topic, tp.Partition)] = offset
+		ours[PartitionDir(tp.Topic, tp.Partition)] = tp.TopicID != (image.TopicID{})
 	}
-	return byName, nil
+	return byName, ours, nil
 }
 
 func (c *checkpoints) recoveryOf(name string) int64 { return c.recovery[name] }
@@ -62,6 +71,7 @@ func (c *checkpoints) drop(name string) bool {
 	_, start := c.start[name]
 	delete(c.recovery, name)
 	delete(c.start, name)
+	delete(c.ours, name)
 	return point || start
 }
 
@@ -111,6 +121,16 @@ func (m *Manager) saveCheckpoints() error {
 	}
 	m.pointsDropped = false
 	return nil
+}
+
+// Used tells whether a data directory was in use before: then there was a cluster, and metadata of it.
+func Used(fsys vfs.FS, dir string) (bool, error) {
+	for _, name := range []string{recoveryFile, runningFile} {
+		if _, err := fsys.Stat(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // markRunning reports whether the last stop was clean, and if not, what ended the run before: a killed process, which

@@ -29,6 +29,7 @@ func (m *Manager) keepHouse() {
 		case <-checkpoint.C:
 			m.watchSpace(m.options.Now())
 			m.each(m.options.Now(), (*Partition).flushAged)
+			m.each(m.options.Now(), (*Partition).lookForDamage)
 			if err := m.saveCheckpoints(); err != nil {
 				m.options.Log.Warn("checkpoints not written; recovery after a crash will read more", "err", err)
 			}

@@ -80,7 +80,7 @@ func Open(o Options, img *image.Image) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.points, err = loadCheckpoints(o.FS, o.Dir, img); err != nil {
+	if m.points, err = m.loadCheckpoints(img); err != nil {
 		return nil, err
 	}
 	if err := m.setStraysAside(img); err != nil {
@@ -255,7 +255,7 @@ func (m *Manager) open(t *Topic, index int32, p *image.Partition) (*Partition, e
 	log, recovery, err := commitlog.Open(commitlog.Options{
 		FS: m.options.FS, Dir: filepath.Join(m.options.Dir, name), Files: m.dir.files,
 		TopicID: t.ID, Config: s.log, Now: m.options.Now(),
-		RecoveryPoint: m.points.recoveryOf(name), LogStart: m.points.startOf(name),
+		RecoveryPoint: m.points.recoveryOf(name), LogStart: m.points.startOf(name), StartKnown: m.points.ours[name],
 	})
 	if err != nil {
 		return nil, fmt.Errorf("partition %s: %w", name, err)

@@ -59,6 +59,8 @@ type Partition struct {
 	dirty   bool  // queued at the flusher
 	gone    bool  // the topic was deleted, or the node stops
 
+	toldDamage []commitlog.Damage // an event was emitted for each; guarded by mu
+
 	unsyncedSince time.Time // for flush.ms: when housekeeping first saw what is not synced; guarded by mu
 
 	high   atomic.Int64 // published copy of leader.HighWatermark

@@ -400,16 +400,17 @@ func TestFolderOfAnotherTopicIsSetAside(t *testing.T) {
 	h := open(t, mem, 1)
 	h.mustProduce(0, AcksAll, "somebody's")
 	h.stop()
+	other := image.TopicID{9, 8, 7, 6, 0xff, 0xff, 0xff} // ids are random: those of two topics differ by many bits
 	img := image.Empty().Apply(1, []image.Record{
-		&image.TopicRecord{Name: "t", ID: image.TopicID{9}},
-		&image.PartitionRecord{Topic: image.TopicID{9}, Partition: image.Partition{Replicas: []int32{1}, ISR: []int32{1}, Leader: 1, Directories: make([]image.DirectoryID, 1)}},
+		&image.TopicRecord{Name: "t", ID: other},
+		&image.PartitionRecord{Topic: other, Partition: image.Partition{Replicas: []int32{1}, ISR: []int32{1}, Leader: 1, Directories: make([]image.DirectoryID, 1)}},
 	})
-	other := &house{t: t, img: img}
-	if err := other.start(mem, "first boot"); err != nil {
+	second := &house{t: t, img: img}
+	if err := second.start(mem, "first boot"); err != nil {
 		t.Fatal(err)
 	}
-	defer other.stop()
-	if end := other.part(0).LogEnd(); end != 0 {
+	defer second.stop()
+	if end := second.part(0).LogEnd(); end != 0 {
 		t.Errorf("a new topic took over %d records of another one", end)
 	}
 	names, err := mem.List("data")

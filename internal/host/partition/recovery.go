@@ -2,6 +2,7 @@ package partition
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,14 +40,37 @@ func (r *recoveries) add(p *Partition, found commitlog.Recovery) {
 			Number("recovery_point", m.points.recoveryOf(PartitionDir(p.Topic.Name, p.Index))).
 			Text("reason", fmt.Sprintf("the batch at byte %d of segment %d is not whole", found.Cut.Position, found.Cut.Segment)))
 	}
-	damaged := found.Damaged
 	if found.Lost != nil {
-		damaged = append(damaged, *found.Lost)
+		p.tellDamage(*found.Lost)
 	}
-	for _, d := range damaged {
-		m.options.Events.Emit(event.New(event.KindQuarantined, m.options.Now(), m.options.NodeID).In(p.Topic.Name, p.Index).
-			Text("file", fmt.Sprintf("%s/%020d.log", PartitionDir(p.Topic.Name, p.Index), d.Segment)).
-			Number("first", d.From).Number("last", d.To-1).Text("reason", d.Reason))
+	for _, d := range found.Damaged {
+		p.tellDamage(d)
+	}
+	p.toldDamage = found.Damaged
+}
+
+// tellDamage says that records are damaged and not served.
+func (p *Partition) tellDamage(d commitlog.Damage) {
+	m := p.manager
+	m.options.Events.Emit(event.New(event.KindQuarantined, m.options.Now(), m.options.NodeID).In(p.Topic.Name, p.Index).
+		Text("file", fmt.Sprintf("%s/%020d.log", PartitionDir(p.Topic.Name, p.Index), d.Segment)).
+		Number("first", d.From).Number("last", d.To-1).Text("reason", d.Reason))
+}
+
+// Damaged lists the ranges of records that are damaged and not served.
+func (p *Partition) Damaged() []commitlog.Damage { return p.log.Damaged() }
+
+// lookForDamage tells what reads have found damaged since it was called last.
+func (p *Partition) lookForDamage(time.Time) {
+	found := p.log.Damaged()
+	p.mu.Lock()
+	told := p.toldDamage
+	p.toldDamage = found
+	p.mu.Unlock()
+	for _, d := range found {
+		if !slices.Contains(told, d) {
+			p.tellDamage(d)
+		}
 	}
 }
 

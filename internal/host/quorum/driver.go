@@ -26,6 +26,8 @@ var (
 	// ErrUnknown says that nobody can tell yet whether the command was or will be carried out: the caller stopped waiting,
 	// or leadership was lost, or the driver stopped, after the command was handed over.
 	ErrUnknown = errors.New("the outcome is not known")
+	// ErrEmpty says that there is no journal, and that none may be begun.
+	ErrEmpty = errors.New("it is empty, and no cluster id was given to form a cluster with")
 	// ErrStopped says that the driver does not run. The command was not carried out.
 	ErrStopped = errors.New("the metadata quorum of this node is stopped")
 )
@@ -48,7 +50,7 @@ type Options struct {
 	Directory [16]byte // id of the data directory that Dir belongs to
 	NodeID    int32
 
-	// ClusterID is the id of the cluster to form if the journal is empty. Else it is not looked at.
+	// ClusterID is the id of the cluster to form if the journal is empty, "" to refuse that. Else it is not looked at.
 	ClusterID string
 
 	// Broker is this node's settings: the defaults of new topics.
@@ -144,7 +146,7 @@ func (d *Driver) open() (err error) {
 	}()
 	if d.store.voters == nil {
 		if d.o.ClusterID == "" {
-			return errors.New("it is empty, and no cluster id was given to form a cluster with")
+			return ErrEmpty
 		}
 		if err := d.store.form([]uint64{self}); err != nil {
 			return err

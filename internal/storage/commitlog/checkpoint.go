@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"maps"
 	"path"
@@ -28,33 +29,34 @@ const (
 	idDigits          = 22 // of a topic id in base64
 )
 
-var errCheckpoint = errors.New("not a checkpoint file")
+// ErrCheckpoint says that a file is no whole checkpoint file.
+var ErrCheckpoint = errors.New("not a checkpoint file")
 
 // parseCheckpoint reads Kafka's checkpoint form: a version, a count, as many lines of so many fields, or so many more.
 func parseCheckpoint(p []byte, fields, more int, line func([]string) error) error {
 	version, p, ok := cutLine(p)
 	if !ok || version != strconv.Itoa(checkpointVersion) {
-		return fmt.Errorf("%w of version %d", errCheckpoint, checkpointVersion)
+		return fmt.Errorf("%w of version %d", ErrCheckpoint, checkpointVersion)
 	}
 	text, p, ok := cutLine(p)
 	count, err := strconv.Atoi(text)
 	if !ok || err != nil || count < 0 {
-		return fmt.Errorf("%w: its second line is no count", errCheckpoint)
+		return fmt.Errorf("%w: its second line is no count", ErrCheckpoint)
 	}
 	for n := 0; ; n++ {
 		text, rest, ok := cutLine(p)
 		if !ok {
 			if n != count || len(p) > 0 {
-				return fmt.Errorf("%w: it has %d whole lines and says %d", errCheckpoint, n, count)
+				return fmt.Errorf("%w: it has %d whole lines and says %d", ErrCheckpoint, n, count)
 			}
 			return nil
 		}
 		f := strings.Fields(text)
 		if len(f) < fields || len(f) > fields+more {
-			return fmt.Errorf("%w: line %d has %d fields, not %d", errCheckpoint, n+3, len(f), fields)
+			return fmt.Errorf("%w: line %d has %d fields, not %d", ErrCheckpoint, n+3, len(f), fields)
 		}
 		if err := line(f); err != nil {
-			return fmt.Errorf("%w: line %d: %w", errCheckpoint, n+3, err)
+			return fmt.Errorf("%w: line %d: %w", ErrCheckpoint, n+3, err)
 		}
 		p = rest
 	}
@@ -70,10 +72,11 @@ func cutLine(p []byte) (line string, rest []byte, ok bool) {
 
 // ParseCheckpoint reads the contents of a file of offsets by partition, such as Kafka's
 // recovery-point-offset-checkpoint and log-start-offset-checkpoint. Ours have the topic's id behind the offset: a topic
-// may be deleted and made anew under its name, and what is said of the one does not hold for the other.
+// may be deleted and made anew under its name, and what is said of the one does not hold for the other. A checksum
+// ends the line.
 func ParseCheckpoint(p []byte) (map[TopicPartition]int64, error) {
 	out := map[TopicPartition]int64{}
-	err := parseCheckpoint(p, 3, 1, func(f []string) error {
+	err := parseCheckpoint(p, 3, 2, func(f []string) error {
 		partition, err := strconv.ParseInt(f[1], 10, 32)
 		if err != nil {
 			return err
@@ -91,6 +94,9 @@ func ParseCheckpoint(p []byte) (map[TopicPartition]int64, error) {
 				return fmt.Errorf("%q is no topic id", f[3])
 			}
 		}
+		if want := lineChecksum(strings.Join(f[:min(len(f), 4)], " ")); len(f) > 4 && f[4] != want {
+			return fmt.Errorf("its checksum is %s, computed %s", f[4], want)
+		}
 		out[k] = offset
 		return nil
 	})
@@ -100,10 +106,15 @@ func ParseCheckpoint(p []byte) (map[TopicPartition]int64, error) {
 	return out, nil
 }
 
-// ReadCheckpoint reads a file of offsets by partition. A missing or empty file is an empty map.
+// lineChecksum ends a line of ours. One flipped bit in an offset would take acknowledged records away.
+func lineChecksum(line string) string {
+	return fmt.Sprintf("%08x", crc32.Checksum([]byte(line), castagnoli))
+}
+
+// ReadCheckpoint reads a file of offsets by partition. A missing file is an empty map.
 func ReadCheckpoint(fsys vfs.FS, name string) (map[TopicPartition]int64, error) {
 	p, err := readFile(fsys, name, maxCheckpointBytes)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && len(p) == 0 {
+	if errors.Is(err, fs.ErrNotExist) {
 		return map[TopicPartition]int64{}, nil
 	}
 	if err != nil {
@@ -126,9 +137,11 @@ func WriteCheckpoint(fsys vfs.FS, name string, offsets map[TopicPartition]int64)
 	})
 	p := fmt.Appendf(nil, "%d\n%d\n", checkpointVersion, len(keys))
 	for _, k := range keys {
+		from := len(p)
 		p = fmt.Appendf(p, "%s %d %d", k.Topic, k.Partition, offsets[k])
 		if k.TopicID != ([16]byte{}) {
-			p = base64.RawURLEncoding.AppendEncode(append(p, ' '), k.TopicID[:])
+			line := fmt.Sprintf("%s %d %d %s", k.Topic, k.Partition, offsets[k], base64.RawURLEncoding.EncodeToString(k.TopicID[:]))
+			p = fmt.Appendf(p[:from], "%s %s", line, lineChecksum(line))
 		}
 		p = append(p, '\n')
 	}

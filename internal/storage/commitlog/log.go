@@ -48,6 +48,7 @@ type Options struct {
 	Files         *Files // nil: a small set of its own
 	RecoveryPoint int64  // every byte below this offset was synced; what is wrong below it is rot, above it a torn tail
 	LogStart      int64
+	StartKnown    bool // LogStart was written down before any segment went: where the first begins beyond it, a file is gone
 	Now           time.Time
 }
 
@@ -76,6 +77,7 @@ type Log struct {
 	snapshots   []int64    // offsets of snapshot files, ascending
 	synced      int64
 	durable     int64   // newest snapshot that a crash cannot take away, -1: none known
+	unsure      []int64 // snapshots found at the recovery point: the next sync covers them
 	snapSyncing int64   // the newest when Unsynced was called
 	dirty       []*file // have unsynced bytes
 	syncing     []*file // handed out by Unsynced

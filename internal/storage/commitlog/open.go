@@ -45,7 +45,7 @@ func Open(o Options) (*Log, Recovery, error) {
 	}
 	l.SetConfig(o.Config)
 	l.nowMs = o.Now.UnixMilli()
-	r := &opening{l: l, point: max(o.RecoveryPoint, 0), now: o.Now}
+	r := &opening{l: l, point: max(o.RecoveryPoint, 0), startKnown: o.StartKnown, now: o.Now}
 	if err := r.run(max(o.LogStart, 0)); err != nil {
 		l.Discard()
 		return nil, r.Recovery, fmt.Errorf("open %s: %w", o.Dir, err)
@@ -58,12 +58,14 @@ type opening struct {
 	Recovery
 	l     *Log
 	point int64 // the recovery point
-	now   time.Time
-	bases []int64
-	have  map[string]bool
-	sizes []int64 // of the segments' files
-	first int     // index of the segment that the recovery point is in
-	from  int64   // and the position of the point in it
+
+	startKnown bool // see Options
+	now        time.Time
+	bases      []int64
+	have       map[string]bool
+	sizes      []int64 // of the segments' files
+	first      int     // index of the segment that the recovery point is in
+	from       int64   // and the position of the point in it
 
 	epochsWrong bool // the epoch file does not say what the batches say
 }

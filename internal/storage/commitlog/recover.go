@@ -399,6 +399,17 @@ func (r *opening) dropOrphans() error {
 	return nil
 }
 
+// firstOffset is where the log starts. Where segments go only after the start has been written down, the first one begins
+// beyond it, and what is below was synced, a file is gone. That is damage: it is not served, and not passed over.
+func (r *opening) firstOffset(logStart, base int64) int64 {
+	to := min(base, r.point)
+	if to <= logStart || !r.startKnown {
+		return max(logStart, base)
+	}
+	r.l.quarantine(Damage{From: logStart, To: to, Segment: logStart, Reason: "a segment file is gone"})
+	return logStart
+}
+
 // settle brings start, epochs, transactions and producers to where the log ends.
 func (r *opening) settle(logStart int64) error {
 	l := r.l
@@ -406,7 +417,7 @@ func (r *opening) settle(logStart int64) error {
 	if len(segs) == 0 {
 		return l.reset(max(logStart, l.End()))
 	}
-	l.start.Store(min(max(logStart, segs[0].base), l.End()))
+	l.start.Store(min(r.firstOffset(logStart, segs[0].base), l.End()))
 	l.keepDamage(func(d Damage) bool { return d.To > logStart }) // of records that were deleted nobody misses a part
 	if err := r.judgeEpochs(); err != nil {
 		return err
@@ -455,8 +466,14 @@ func (r *opening) settle(logStart int64) error {
 			h.once = true
 			l.soil(h)
 		}
-	} else if n := len(l.snapshots); n > 0 {
-		l.durable = l.snapshots[n-1]
+	} else {
+		for _, at := range l.snapshots {
+			if at < r.point {
+				l.durable = at
+			} else { // made after the last sync, perhaps
+				l.unsure = append(l.unsure, at)
+			}
+		}
 	}
 	l.ExpireProducers(r.now)
 	if logStart <= l.End() {

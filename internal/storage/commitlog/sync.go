@@ -22,6 +22,9 @@ func (l *Log) Unsynced(files []vfs.File) (end int64, out []vfs.File, names bool,
 	if err := l.writeUrgent(); err != nil {
 		return l.synced, files, false, err
 	}
+	if len(l.dirty) > 0 {
+		l.soilUnsure()
+	}
 	for _, h := range l.dirty {
 		if slices.Contains(l.syncing, h) {
 			continue
@@ -46,6 +49,17 @@ func (l *Log) Unsynced(files []vfs.File) (end int64, out []vfs.File, names bool,
 		l.snapSyncing = l.snapshots[n-1]
 	}
 	return l.End(), files, l.namesTaken, nil
+}
+
+// soilUnsure has snapshots synced that an earlier process may have left in the page cache.
+func (l *Log) soilUnsure() {
+	for _, at := range l.unsure {
+		h := l.files.file(l.name(at, snapshotSuffix))
+		h.once = true
+		l.soil(h)
+		l.newNames = true
+	}
+	l.unsure = nil
 }
 
 // Synced says that all that Unsynced handed out, with this end, has been synced without an error.
