@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"holdfast/internal/node"
 	"holdfast/internal/proto/wire"
+	"holdfast/internal/storage/vfs"
 )
 
 // logEnd is the end of a partition's log, committed or not.
@@ -180,6 +182,36 @@ func TestStopAnswersWhatWaits(t *testing.T) {
 	}
 	if err := <-stopped; err != nil {
 		t.Error(err)
+	}
+}
+
+// A client that takes nothing of its answer does not hold up the stop.
+func TestStopDoesNotWaitForWhoTakesNothing(t *testing.T) {
+	n := launch(t, vfs.OS(), t.TempDir())
+	createTopic(t, n, "large", 1)
+	c := dial(t, n)
+	for range 40 {
+		if p := produced(c.ask(produceOf("large", 0, 1, batchOf(t, 30_000, -1, 0, 0)))); p.ErrorCode != 0 {
+			t.Fatal(wire.Code(p.ErrorCode))
+		}
+	}
+	q := fetchOf(11, 1, 1000, at{topic: "large", max: 50 << 20})
+	c.ask(q)
+	for i := range int32(5) {
+		c.post(i, q) // far more than sockets hold
+	}
+	eventually(t, "an answer is on its way", func() bool {
+		_, page := get(t, n, "/metrics")
+		return !strings.Contains(page, "\nholdfast_memory_used_bytes 0\n")
+	})
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := n.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("the stop took %v", took)
 	}
 }
 

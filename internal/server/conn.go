@@ -95,7 +95,7 @@ func (c *conn) give(call *handler.Call) {
 func (c *conn) write(answer []byte) error {
 	now := time.Now()
 	for moved := now; len(answer) > 0; { // acks=0 has none
-		c.net.SetWriteDeadline(now.Add(writeStep)) //nolint:errcheck // a closed connection says so on the write
+		c.net.SetWriteDeadline(now.Add(min(writeStep, c.server.patience()))) //nolint:errcheck // a closed connection says so on the write
 		n, err := c.net.Write(answer)
 		if answer = answer[n:]; err == nil {
 			return nil
@@ -114,17 +114,22 @@ func (c *conn) write(answer []byte) error {
 }
 
 // A client that takes nothing of its answer is looked at every writeStep. Where answers have little memory left it is
-// cut off after shortPatience, for its answer keeps others from theirs.
+// cut off after shortPatience, for its answer keeps others from theirs; where the node stops, after drainPatience.
 const (
 	writeStep     = time.Second
 	shortPatience = 2 * time.Second
+	drainPatience = 300 * time.Millisecond
 )
 
 func (s *Server) patience() time.Duration {
-	if s.options.Answers.Ample() {
+	switch {
+	case s.draining.Load():
+		return drainPatience
+	case s.options.Answers.Ample():
 		return s.options.WriteLimit
+	default:
+		return min(s.options.WriteLimit, shortPatience)
 	}
-	return min(s.options.WriteLimit, shortPatience)
 }
 
 func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }

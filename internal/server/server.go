@@ -147,7 +147,10 @@ func (s *Server) survive(c *conn, reason *string) {
 // answered, and idle connections are closed. It gives up, closing what is left, when ctx ends.
 func (s *Server) Drain(ctx context.Context) error {
 	s.draining.Store(true)
-	s.each(func(c *conn) { c.net.SetReadDeadline(time.Now()) }) //nolint:errcheck // wakes idle readers; a closed one is gone already
+	s.each(func(c *conn) {
+		c.net.SetReadDeadline(time.Now())                     //nolint:errcheck // wakes idle readers; a closed one is gone already
+		c.net.SetWriteDeadline(time.Now().Add(drainPatience)) //nolint:errcheck // wakes those whose client takes nothing
+	})
 	done := make(chan struct{})
 	go func() {
 		s.workers.Wait()
