@@ -19,12 +19,15 @@ func (t *turn) firedConsumer(c *consumer, k TimerKey) {
 	if m == nil || k.Kind == TimerRevoke && m.State != memberUnrevoked {
 		return
 	}
-	t.fence(c, m.ID)
+	switch k.Kind {
+	case TimerSession, TimerRevoke, TimerRejoin, TimerSync:
+		t.fence(c, m.ID)
+	}
 }
 
 func (t *turn) loadedConsumer(c *consumer) {
 	for _, m := range c.list() {
-		t.arm(TimerSession, c.id, m.ID, t.s.cfg.ConsumerSessionTimeout)
+		t.arm(TimerSession, c.id, m.ID, t.session(m))
 		if m.State == memberUnrevoked {
 			t.arm(TimerRevoke, c.id, m.ID, max(millis(m.RebalanceMs), 0))
 		}
@@ -54,9 +57,9 @@ func (t *turn) mayCommitConsumer(c *consumer, who committer) wire.Code {
 	switch {
 	case m == nil:
 		return wire.UnknownMemberID
-	case who.transaction && who.generation != m.Epoch:
+	case (who.transaction || m.Classic != nil) && who.generation != m.Epoch:
 		return wire.IllegalGeneration
-	case who.transaction:
+	case who.transaction || m.Classic != nil:
 		return wire.None
 	case who.version < 9:
 		return wire.UnsupportedVersion
@@ -97,26 +100,6 @@ func (a assignment) since(tp topicPartition) (int32, bool) {
 	return a[i].Epochs[j], true
 }
 
-// Members of the classic protocol and of KIP-848 do not meet in one group here: each is told so in its own words.
-
-func (t *turn) joinConsumer(_ *consumer, r *kmsg.JoinGroupRequest) {
-	t.refuseJoin(r, r.MemberID, wire.InconsistentGroupProtocol)
-}
-
-func (t *turn) syncConsumer(_ *consumer, r *kmsg.SyncGroupRequest) {
-	t.reply(t.cmd.Call, syncError(r.Version, wire.UnknownMemberID))
-}
-
-func (t *turn) beatConsumer(*consumer, *kmsg.HeartbeatRequest) wire.Code { return wire.UnknownMemberID }
-
-func (t *turn) leaveConsumer(_ *consumer, members []kmsg.LeaveGroupRequestMember) []kmsg.LeaveGroupResponseMember {
-	var out []kmsg.LeaveGroupResponseMember
-	for _, m := range members {
-		out = append(out, kmsg.LeaveGroupResponseMember{MemberID: m.MemberID, InstanceID: m.InstanceID, ErrorCode: int16(wire.UnknownMemberID)})
-	}
-	return out
-}
-
 func (t *turn) describeConsumers(r *kmsg.ConsumerGroupDescribeRequest) {
 	resp := kmsg.NewPtrConsumerGroupDescribeResponse()
 	resp.Version = r.Version
@@ -150,7 +133,9 @@ func (t *turn) describeConsumer(c *consumer, g *kmsg.ConsumerGroupDescribeRespon
 		d.MemberID, d.InstanceID, d.RackID, d.MemberEpoch = m.ID, m.Instance, m.Rack, m.Epoch
 		d.ClientID, d.ClientHost, d.SubscribedTopics, d.SubscribedTopicRegex = m.Client.ID, m.Client.Host, m.Topics, m.Regex
 		d.Assignment, d.TargetAssignment = t.named(m.Assigned), t.named(c.targets[m.ID])
-		d.MemberType = 1
+		if d.MemberType = 1; m.Classic != nil {
+			d.MemberType = 0
+		}
 		g.Members = append(g.Members, d)
 	}
 }

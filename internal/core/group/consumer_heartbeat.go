@@ -121,21 +121,7 @@ func (t *turn) consumerBeat(r *kmsg.ConsumerGroupHeartbeatRequest, resp *kmsg.Co
 	if bad := t.whoBeats(b); bad != nil {
 		return bad
 	}
-	changed := t.describeSelf(b)
-	epoch, assignmentEpoch, targets := c.epoch, c.assignmentEpoch, map[string]assignment(nil)
-	if changed {
-		epoch, assignmentEpoch, targets = t.settle(c, b.membersAfter(), true, b.old, b.m.ID)
-	}
-	target, ok := targets[b.m.ID]
-	if !ok {
-		target = c.targets[b.before0()]
-	}
-	was := b.m.currentValue
-	t.reconcile(b, assignmentEpoch, target)
-	if b.before == nil || b.old != "" || !sameCurrent(was, b.m.currentValue) {
-		t.put(c.record(keyConsumerCurrent, b.m.ID, &b.m.currentValue))
-	}
-	t.clocks(b, was)
+	was, epoch := t.step(b, b.described(t.cmd.Client))
 	resp.MemberID, resp.MemberEpoch = &b.m.ID, b.m.Epoch
 	resp.HeartbeatIntervalMillis = int32(t.interval(c, b.m, epoch).Milliseconds())
 	full := r.MemberEpoch == epochJoin || r.RebalanceTimeoutMillis != -1 && (r.SubscribedTopicNames != nil || r.SubscribedTopicRegex != nil) && b.knows
@@ -150,18 +136,19 @@ func (t *turn) consumerFor(r *kmsg.ConsumerGroupHeartbeatRequest) (*consumer, *r
 	if c := t.s.consumer(r.Group); c != nil {
 		return c, nil
 	}
-	notFound := &refusal{wire.GroupIDNotFound, "Group " + r.Group + " is not a consumer group."}
 	known := t.s.classic(r.Group)
-	if known != nil && (known.state != stateEmpty || len(known.pending) > 0) {
-		return nil, notFound // its members speak the classic protocol
-	}
-	if r.MemberEpoch != epochJoin {
+	switch {
+	case r.MemberEpoch != epochJoin:
 		return nil, &refusal{wire.GroupIDNotFound, "Group " + r.Group + " not found."}
+	case known == nil:
+		return newConsumer(r.Group), nil
+	case len(known.members) > 0:
+		return t.upgrade(known)
 	}
-	if known != nil {
-		t.put(&ClassicRecord{Group: r.Group}) // an empty classic group gives way; its offsets stay
-	}
-	return newConsumer(r.Group), nil
+	t.stopClassic(known) // an empty classic group gives way; its offsets stay, and the epochs go on where it was
+	c := newConsumer(r.Group)
+	c.epoch = known.generation
+	return c, nil
 }
 
 func (t *turn) put(r Record) { t.out.Records = append(t.out.Records, r) }
@@ -249,11 +236,32 @@ func (b *beating) membersAfter() []*consumerMember {
 	return slices.Insert(out, i, &b.m)
 }
 
-// describeSelf takes over what the member says of itself, and tells whether the group has to be assigned anew.
-func (t *turn) describeSelf(b *beating) (changed bool) {
-	r := b.r
-	v := b.m.memberValue
-	topics, regex := v.Topics, deref(v.Regex)
+// step is one step of a member, whatever its protocol: what it says of itself is taken over, the group is assigned anew
+// if that makes a difference, and the member gets what is free for it. It returns what the member had before, and the
+// group's epoch.
+func (t *turn) step(b *beating, v memberValue) (was currentValue, epoch int32) {
+	c := b.c
+	changed := t.introduce(b, v)
+	epoch, assignmentEpoch, targets := c.epoch, c.assignmentEpoch, map[string]assignment(nil)
+	if changed {
+		epoch, assignmentEpoch, targets = t.settle(c, b.membersAfter(), true, b.old, b.m.ID)
+	}
+	target, ok := targets[b.m.ID]
+	if !ok {
+		target = c.targets[b.before0()]
+	}
+	was = b.m.currentValue
+	t.reconcile(b, assignmentEpoch, target)
+	if b.before == nil || b.old != "" || !sameCurrent(was, b.m.currentValue) {
+		t.put(c.record(keyConsumerCurrent, b.m.ID, &b.m.currentValue))
+	}
+	t.clocks(b, was)
+	return was, epoch
+}
+
+// described is what the member says of itself, by its heartbeat and those before.
+func (b *beating) described(client Client) memberValue {
+	r, v := b.r, b.m.memberValue
 	if r.InstanceID != nil {
 		v.Instance = r.InstanceID
 	}
@@ -275,15 +283,21 @@ func (t *turn) describeSelf(b *beating) (changed bool) {
 			v.Regex = nil
 		}
 	}
-	v.Client = t.cmd.Client
+	v.Client, v.Classic = client, nil
+	return v
+}
+
+// introduce writes down what a member says of itself, and tells whether the group has to be assigned anew.
+func (t *turn) introduce(b *beating, v memberValue) (changed bool) {
+	was := b.m.memberValue
 	if b.old != "" {
 		t.replaceConsumer(b)
 	}
-	if b.before == nil || b.old != "" || !sameMember(v, b.m.memberValue) {
-		b.m.memberValue = v
+	b.m.memberValue = v
+	if b.before == nil || b.old != "" || !sameMember(v, was) {
 		t.put(b.c.record(keyConsumerMember, b.m.ID, &b.m.memberValue))
 	}
-	return b.before == nil || !slices.Equal(topics, v.Topics) || regex != deref(v.Regex)
+	return b.before == nil || !slices.Equal(was.Topics, v.Topics) || deref(was.Regex) != deref(v.Regex)
 }
 
 // replaceConsumer ends the id that an instance had before; the new one inherits what it had and was to have.
@@ -299,8 +313,9 @@ func (t *turn) endMember(c *consumer, id string) {
 	for _, kind := range []int16{keyConsumerCurrent, keyConsumerTargetMember, keyConsumerMember} {
 		t.put(c.record(kind, id, nil))
 	}
-	t.disarm(TimerSession, c.id, id)
-	t.disarm(TimerRevoke, c.id, id)
+	for _, kind := range []TimerKind{TimerSession, TimerRevoke, TimerRejoin, TimerSync} {
+		t.disarm(kind, c.id, id)
+	}
 }
 
 func sameMember(a, b memberValue) bool {
@@ -321,7 +336,7 @@ func deref(s *string) string {
 
 // clocks restarts the member's session, and its time to give up partitions when that begins.
 func (t *turn) clocks(b *beating, was currentValue) {
-	t.arm(TimerSession, b.c.id, b.m.ID, t.s.cfg.ConsumerSessionTimeout)
+	t.arm(TimerSession, b.c.id, b.m.ID, t.session(&b.m))
 	revoking, wasRevoking := b.m.State == memberUnrevoked, was.State == memberUnrevoked && b.old == ""
 	switch {
 	case revoking && (!wasRevoking || was.Epoch != b.m.Epoch):
@@ -329,6 +344,14 @@ func (t *turn) clocks(b *beating, was currentValue) {
 	case !revoking && wasRevoking:
 		t.disarm(TimerRevoke, b.c.id, b.m.ID)
 	}
+}
+
+// session is how long a member may not be heard of. Classic members choose it themselves.
+func (t *turn) session(m *consumerMember) time.Duration {
+	if m.Classic != nil {
+		return millis(m.Classic.SessionMs)
+	}
+	return t.s.cfg.ConsumerSessionTimeout
 }
 
 // interval is when to come again: soon while something moves, seldom in a large group at rest.
@@ -377,9 +400,13 @@ func (t *turn) consumerLeave(r *kmsg.ConsumerGroupHeartbeatRequest, resp *kmsg.C
 	return nil
 }
 
-// fence removes a member: what it had is free, and the group is assigned anew.
-func (t *turn) fence(c *consumer, id string) {
-	t.endMember(c, id)
-	left := slices.DeleteFunc(c.list(), func(m *consumerMember) bool { return m.ID == id })
-	t.settle(c, left, true, "", "")
+// fence removes members: what they had is free, and the group is assigned anew.
+func (t *turn) fence(c *consumer, ids ...string) {
+	for _, id := range ids {
+		t.endMember(c, id)
+	}
+	left := slices.DeleteFunc(c.list(), func(m *consumerMember) bool { return slices.Contains(ids, m.ID) })
+	if !t.downgrade(c, left) {
+		t.settle(c, left, true, "", "")
+	}
 }

@@ -13,7 +13,8 @@
 //     record without key is volatile: it concerns who waits and who has joined so far, and is never written.
 //     If nothing has a key, nothing is appended.
 //  2. every record, volatile ones too, is given to [Shard.Apply], in order.
-//  3. Outcome.Timers are armed (a timer of the same key is replaced), or disarmed where At is zero.
+//  3. Outcome.Timers are armed (a timer of the same key is replaced, unless Keep says to leave it), or disarmed where
+//     At is zero.
 //  4. Outcome.Replies wait until everything applied so far is committed, then leave. A reply marked Early waits for
 //     nothing.
 //  5. Outcome.Events are told. They may be told at once.
@@ -54,5 +55,5 @@
 //	an offset is never answered for a topic created after it was committed
 //
 // Read shard.go first; then join.go, rebalance.go, sync.go for classic groups, commit.go and fetch.go for offsets,
-// consumer.go for KIP-848. record.go is what is in the log.
+// consumer.go and consumer_heartbeat.go for KIP-848, migrate.go for groups of both protocols. record.go is the log.
 package group

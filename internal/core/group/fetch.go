@@ -88,6 +88,8 @@ func (t *turn) mayFetch(g *group, r *kmsg.OffsetFetchRequestGroup, version int16
 	switch {
 	case m == nil:
 		return wire.UnknownMemberID
+	case m.Epoch != r.MemberEpoch && m.Classic != nil:
+		return wire.IllegalGeneration
 	case m.Epoch != r.MemberEpoch:
 		return wire.StaleMemberEpoch
 	}

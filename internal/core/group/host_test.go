@@ -110,7 +110,7 @@ func (h *fakeHost) apply(out Outcome) {
 	for _, timer := range out.Timers {
 		if timer.At.IsZero() {
 			delete(h.timers, timer.Key)
-		} else {
+		} else if _, armed := h.timers[timer.Key]; !armed || !timer.Keep {
 			h.timers[timer.Key] = timer.At
 		}
 	}

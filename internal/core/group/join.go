@@ -30,7 +30,8 @@ func (t *turn) join(r *kmsg.JoinGroupRequest) {
 			return
 		}
 		if r.MemberID == "" {
-			t.dropConsumer(c) // an empty KIP-848 group gives way; its offsets stay
+			t.dropConsumer(c) // an empty KIP-848 group gives way; its offsets stay, and generations go on where it was
+			known = &classic{id: r.Group, sinceMs: t.nowMs(), generation: c.epoch}
 		}
 	}
 	if known == nil {
@@ -315,7 +316,7 @@ func (t *turn) refuseJoin(r *kmsg.JoinGroupRequest, id string, code wire.Code) {
 
 // arm (re)starts a timer, disarm stops it.
 func (t *turn) arm(kind TimerKind, group, member string, after time.Duration) {
-	t.out.Timers = append(t.out.Timers, Timer{TimerKey{kind, group, member}, t.now.Add(after)})
+	t.out.Timers = append(t.out.Timers, Timer{Key: TimerKey{kind, group, member}, At: t.now.Add(after)})
 }
 
 func (t *turn) disarm(kind TimerKind, group, member string) {

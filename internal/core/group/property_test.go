@@ -76,12 +76,13 @@ func (c *chaos) judge(out Outcome) {
 
 func (c *chaos) judgeConsumer(id string, g *consumer) {
 	if g == nil {
-		return
-	}
-	if g.epoch < c.groupEpoch[id] || g.assignmentEpoch > g.epoch {
+		g = newConsumer(id)
+	} else if g.epoch < c.groupEpoch[id] || g.assignmentEpoch > g.epoch {
 		c.rt.Fatalf("epoch of %s went from %d to %d, its targets are of %d", id, c.groupEpoch[id], g.epoch, g.assignmentEpoch)
 	}
-	c.groupEpoch[id] = g.epoch
+	if g.epoch > 0 {
+		c.groupEpoch[id] = g.epoch
+	}
 	owner := map[topicPartition]string{}
 	for _, m := range g.members {
 		key := id + "/" + m.ID
@@ -123,6 +124,11 @@ func cutLast(s string) (before, after string, ok bool) {
 	return s, "", false
 }
 
+func (c *chaos) assigned(m *consumerMember) []kmsg.AssignmentTopicPartition {
+	t := &turn{cmd: &Command{Image: c.img}}
+	return t.named(m.Assigned).TopicPartitions
+}
+
 func (c *chaos) classicMember() string {
 	if len(c.members) == 0 || rapid.IntRange(0, 9).Draw(c.rt, "new") == 0 {
 		return ""
@@ -138,7 +144,10 @@ func (c *chaos) instance() *string {
 	return &s
 }
 
-func (c *chaos) generation(group string) int32 {
+func (c *chaos) generation(group, member string) int32 {
+	if k := c.shard.consumer(group); k != nil && k.members[member] != nil {
+		return k.members[member].Epoch
+	}
 	return c.generations[group] - int32(rapid.IntRange(0, 8).Draw(c.rt, "behind")/8)
 }
 
@@ -151,18 +160,33 @@ func (c *chaos) actions(group string) map[string]func(*rapid.T) {
 			for _, p := range rapid.SampledFrom([]string{"a", "ab", "ba", "b"}).Draw(rt, "protocols") {
 				r.Protocols = append(r.Protocols, kmsg.JoinGroupRequestProtocol{Name: string(p), Metadata: make([]byte, rapid.IntRange(0, 100).Draw(rt, "size"))})
 			}
+			if group == "k" {
+				// A cooperative consumer, which now and then has given up what it owned, and now and then not.
+				meta := kmsg.NewConsumerMemberMetadata()
+				meta.Version, meta.Topics = 1, []string{"t"}
+				if k := c.shard.consumer("k"); k != nil && k.members[r.MemberID] != nil && rapid.Bool().Draw(rt, "owns") {
+					for _, at := range c.assigned(k.members[r.MemberID]) {
+						meta.OwnedPartitions = append(meta.OwnedPartitions, kmsg.ConsumerMemberMetadataOwnedPartition{Topic: at.Topic, Partitions: at.Partitions})
+					}
+				}
+				r.ProtocolType, r.Protocols = consumerProtocol, []kmsg.JoinGroupRequestProtocol{{Name: "c", Metadata: meta.AppendTo(nil)}}
+			}
 			c.run(r)
 		},
 		"sync": func(rt *rapid.T) {
 			r := kmsg.NewPtrSyncGroupRequest()
-			r.Version, r.Group, r.MemberID, r.Generation = 5, group, c.classicMember(), c.generation(group)
+			r.Version, r.Group, r.MemberID = 5, group, c.classicMember()
+			r.Generation = c.generation(group, r.MemberID)
 			for _, m := range c.members {
 				r.GroupAssignment = append(r.GroupAssignment, kmsg.SyncGroupRequestGroupAssignment{MemberID: m, MemberAssignment: []byte(m)})
+			}
+			if group == "k" {
+				r.GroupAssignment = c.careless(rt)
 			}
 			call, out := c.do(r, Client{})
 			for _, reply := range out.Replies {
 				resp, ok := reply.Response.(*kmsg.SyncGroupResponse)
-				if ok && reply.Call == call && resp.ErrorCode == 0 && len(resp.MemberAssignment) > 0 && string(resp.MemberAssignment) != r.MemberID && r.InstanceID == nil {
+				if ok && group == "g" && reply.Call == call && resp.ErrorCode == 0 && len(resp.MemberAssignment) > 0 && string(resp.MemberAssignment) != r.MemberID && r.InstanceID == nil {
 					// A static member inherits what its predecessor was given, under the old name.
 					if m := c.shard.classic(group).member(r.MemberID); m == nil || m.instance == nil {
 						rt.Fatalf("%s is given the part of %s", r.MemberID, resp.MemberAssignment)
@@ -173,7 +197,8 @@ func (c *chaos) actions(group string) map[string]func(*rapid.T) {
 		},
 		"heartbeat": func(*rapid.T) {
 			r := kmsg.NewPtrHeartbeatRequest()
-			r.Version, r.Group, r.MemberID, r.Generation = 4, group, c.classicMember(), c.generation(group)
+			r.Version, r.Group, r.MemberID = 4, group, c.classicMember()
+			r.Generation = c.generation(group, r.MemberID)
 			c.run(r)
 		},
 		"leave": func(rt *rapid.T) {
@@ -186,7 +211,8 @@ func (c *chaos) actions(group string) map[string]func(*rapid.T) {
 		},
 		"commit": func(rt *rapid.T) {
 			r := kmsg.NewPtrOffsetCommitRequest()
-			r.Version, r.Group, r.MemberID, r.Generation = 9, group, c.classicMember(), c.generation(group)
+			r.Version, r.Group, r.MemberID = 9, group, c.classicMember()
+			r.Generation = c.generation(group, r.MemberID)
 			if rapid.Bool().Draw(rt, "simple") {
 				r.MemberID, r.Generation = "", -1
 			}
@@ -221,6 +247,17 @@ func (c *chaos) actions(group string) map[string]func(*rapid.T) {
 			c.run(k)
 		},
 	}
+}
+
+// careless is the assignment of a leader that may give one partition to several.
+func (c *chaos) careless(rt *rapid.T) []kmsg.SyncGroupRequestGroupAssignment {
+	var out []kmsg.SyncGroupRequestGroupAssignment
+	for _, m := range c.members {
+		a := kmsg.NewConsumerMemberAssignment()
+		a.Topics = []kmsg.ConsumerMemberAssignmentTopic{{Topic: "t", Partitions: []int32{int32(rapid.IntRange(0, 5).Draw(rt, "given"))}}}
+		out = append(out, kmsg.SyncGroupRequestGroupAssignment{MemberID: m, MemberAssignment: a.AppendTo(nil)})
+	}
+	return out
 }
 
 // beat is a KIP-848 client: it owns what it was told, gives up what it was told to, and sometimes lies or forgets.
@@ -273,7 +310,10 @@ func TestProperties(t *testing.T) {
 		c.topic("t", 1, 4)
 		ids := byte(10)
 		actions := c.actions("g")
-		actions["beat"] = func(rt *rapid.T) { c.beat(rt, rapid.SampledFrom([]string{"g", "k", "k"}).Draw(rt, "group")) }
+		for name, f := range c.actions("k") {
+			actions[name+"-k"] = f
+		}
+		actions["beat"] = func(rt *rapid.T) { c.beat(rt, rapid.SampledFrom([]string{"g", "k", "k", "k"}).Draw(rt, "group")) }
 		actions["tick"] = func(rt *rapid.T) {
 			d := rapid.SampledFrom([]time.Duration{50 * time.Millisecond, time.Second, 7 * time.Second, time.Minute}).Draw(rt, "tick")
 			c.tick(d, func(_ TimerKey, out Outcome) { c.judge(out) })

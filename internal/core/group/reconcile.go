@@ -103,7 +103,7 @@ func (t *turn) settle(c *consumer, members []*consumerMember, changed bool, old,
 	}
 	due := c.assignedAtMs + t.s.cfg.ConsumerAssignInterval.Milliseconds()
 	if t.nowMs() < due && c.assignmentEpoch > 0 && len(members) > 0 {
-		t.out.Timers = append(t.out.Timers, Timer{TimerKey{TimerAssign, c.id, ""}, time.UnixMilli(due).In(t.now.Location())})
+		t.out.Timers = append(t.out.Timers, Timer{Key: TimerKey{TimerAssign, c.id, ""}, At: time.UnixMilli(due).In(t.now.Location())})
 		return epoch, c.assignmentEpoch, nil
 	}
 	targets = assign(t.assignor(members), a)

@@ -86,13 +86,20 @@ func (s *script) request(a args) kmsg.Request {
 		}
 		if topics := a.list("topics"); topics != nil {
 			r.ProtocolType = consumerProtocol
-			r.Protocols = []kmsg.JoinGroupRequestProtocol{{Name: "range", Metadata: subscription(topics)}}
+			r.Protocols = []kmsg.JoinGroupRequestProtocol{{Name: "range", Metadata: subscription(topics, a.list("owned"))}}
 		}
 		return r
 	case "sync":
 		r := kmsg.NewPtrSyncGroupRequest()
 		r.Version, r.Group, r.MemberID, r.Generation, r.InstanceID = int16(a.num("v", 5)), group, s.id(a.str("member", "")), int32(a.num("gen", -1)), a.opt("instance")
 		r.ProtocolType, r.Protocol = a.opt("type"), a.opt("protocol")
+		for _, g := range a.list("give") { // in the form of consumers
+			m, part, _ := strings.Cut(g, ":")
+			topic, partitions := several(part)
+			ca := kmsg.NewConsumerMemberAssignment()
+			ca.Topics = []kmsg.ConsumerMemberAssignmentTopic{{Topic: topic, Partitions: partitions}}
+			r.GroupAssignment = append(r.GroupAssignment, kmsg.SyncGroupRequestGroupAssignment{MemberID: s.id(m), MemberAssignment: ca.AppendTo(nil)})
+		}
 		for _, g := range a.list("assign") {
 			m, part, _ := strings.Cut(g, ":")
 			r.GroupAssignment = append(r.GroupAssignment, kmsg.SyncGroupRequestGroupAssignment{MemberID: s.id(m), MemberAssignment: []byte(expand(part))})
@@ -122,10 +129,25 @@ func (s *script) request(a args) kmsg.Request {
 	return s.adminRequest(a)
 }
 
-func subscription(topics []string) []byte {
+// subscription is what a consumer says with its protocol. Owned are words like orders-0/1.
+func subscription(topics, owned []string) []byte {
 	m := kmsg.NewConsumerMemberMetadata()
-	m.Topics = topics
+	m.Version, m.Topics = 1, topics
+	for _, w := range owned {
+		topic, partitions := several(w)
+		m.OwnedPartitions = append(m.OwnedPartitions, kmsg.ConsumerMemberMetadataOwnedPartition{Topic: topic, Partitions: partitions})
+	}
 	return m.AppendTo(nil)
+}
+
+// several reads orders-0/1.
+func several(word string) (topic string, partitions []int32) {
+	topic, list, _ := strings.Cut(word, "-")
+	for _, p := range strings.Split(list, "/") {
+		n, _ := strconv.Atoi(p)
+		partitions = append(partitions, int32(n))
+	}
+	return topic, partitions
 }
 
 // place reads orders-0=5 or orders-0; offset is -1 in the latter.

@@ -211,6 +211,14 @@ func (s *script) response(resp kmsg.Response) string {
 		}
 		return text
 	case *kmsg.SyncGroupResponse:
+		var a kmsg.ConsumerMemberAssignment
+		if a.ReadFrom(r.MemberAssignment) == nil && len(r.MemberAssignment) > 2 {
+			text := fmt.Sprintf("sync %v", wire.Code(r.ErrorCode))
+			for _, t := range a.Topics {
+				text += fmt.Sprintf(" %s%v", t.Topic, t.Partitions)
+			}
+			return text
+		}
 		return fmt.Sprintf("sync %v %q", wire.Code(r.ErrorCode), r.MemberAssignment)
 	case *kmsg.HeartbeatResponse:
 		return fmt.Sprintf("heartbeat %v", wire.Code(r.ErrorCode))

@@ -89,17 +89,19 @@ const (
 	TimerRevoke                        // KIP-848: who has not given up partitions by now is out
 	TimerAssign                        // KIP-848: changes were gathered long enough, assign
 	TimerMetadata                      // KIP-848: go on looking for groups whose topics changed; of the shard
+	TimerRejoin                        // a classic member of a KIP-848 group was told to rejoin
 )
 
-var timerNames = [...]string{"sweep", "session", "pending", "initial-delay", "rebalance", "sync", "revoke", "assign", "metadata"}
+var timerNames = [...]string{"sweep", "session", "pending", "initial-delay", "rebalance", "sync", "revoke", "assign", "metadata", "rejoin"}
 
 // String is the kind in a word.
 func (k TimerKind) String() string { return timerNames[k] }
 
 // Timer is armed for At, or disarmed when At is zero.
 type Timer struct {
-	Key TimerKey
-	At  time.Time
+	Key  TimerKey
+	At   time.Time
+	Keep bool // leaves a timer of this key that is armed already as it is
 }
 
 // Shard is the state of one partition of __consumer_offsets. It is not safe for concurrent use.

@@ -12,7 +12,7 @@ func (t *turn) fired(k TimerKey) {
 		t.metadataChanged()
 		return
 	}
-	if c := t.s.consumer(k.Group); c != nil && (k.Kind == TimerRevoke || k.Kind == TimerSession || k.Kind == TimerAssign) {
+	if c := t.s.consumer(k.Group); c != nil {
 		t.firedConsumer(c, k)
 		return
 	}
