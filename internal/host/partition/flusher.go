@@ -209,7 +209,7 @@ func (f *flusher) runErrands() error {
 	f.next.Store(0)
 	f.failed.Store(nil)
 	if !f.inOrder {
-		helpers := min(syncsAtATime, len(f.errands)) - 1
+		helpers := max(min(syncsAtATime, len(f.errands))-1, 0)
 		f.helpers.Add(helpers)
 		for range helpers {
 			go f.help()

@@ -39,6 +39,18 @@ func (p *Partition) configure(s *settings) {
 	}
 }
 
+// finish has what a clean stop leaves written, to be synced with the next round.
+func (p *Partition) finish() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone || p.manager.Failed() != nil {
+		return nil
+	}
+	err := p.log.Finish()
+	p.markDirty()
+	return err
+}
+
 // close ends the partition for a clean stop: everything is synced.
 func (p *Partition) close() error {
 	p.leave(wire.NotLeaderOrFollower)

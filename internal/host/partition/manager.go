@@ -269,21 +269,29 @@ func (m *Manager) open(t *Topic, index int32, p *image.Partition) (*Partition, e
 	return opened, nil
 }
 
+// all does something with every partition, several at a time.
+func (m *Manager) all(do func(*Partition) error) error {
+	c := newCrew(2*runtime.GOMAXPROCS(0), m.options.InOrder)
+	for _, t := range m.Topics() {
+		for _, p := range t.Partitions() {
+			if p != nil {
+				c.do(func() error { return do(p) })
+			}
+		}
+	}
+	return c.wait()
+}
+
 // Stop answers all who wait, makes everything durable and takes the mark of a running node away. The manager serves nothing
 // after that.
 func (m *Manager) Stop() error {
 	close(m.stop)
 	m.workers.Wait()
-	m.flusher.flush()
-	c := newCrew(2*runtime.GOMAXPROCS(0), m.options.InOrder)
-	for _, t := range m.Topics() {
-		for _, p := range t.Partitions() {
-			if p != nil {
-				c.do(p.close)
-			}
-		}
+	if err := m.all((*Partition).finish); err != nil {
+		return err
 	}
-	if err := c.wait(); err != nil {
+	m.flusher.flush() // what thousands of logs wrote last is synced at once
+	if err := m.all((*Partition).close); err != nil {
 		return err
 	}
 	if err := m.Failed(); err != nil {

@@ -81,6 +81,7 @@ type Log struct {
 	snapSyncing int64   // the newest when Unsynced was called
 	dirty       []*file // have unsynced bytes
 	syncing     []*file // handed out by Unsynced
+	finished    int64   // the end of the log when Finish was done with it; 0 before
 	syncGen     uint64
 	space       space
 	newNames    bool  // the folder has unsynced names

@@ -225,33 +225,35 @@ func (l *Log) dropSnapshots(drop func(offset int64) bool) error {
 // Close ends the log cleanly: everything is written, synced and closed, so that the next Open with the same recovery
 // point reads no batches. The caller keeps RecoveryPoint and Start. A log that has nothing to write costs no I/O.
 func (l *Log) Close() error {
-	if l.failed == nil && len(l.segments()) > 0 {
-		err := l.Checkpoint()
-		if s := l.active; err == nil && s != nil {
-			err = l.trim(s)
-		}
-		if err == nil {
-			err = l.writeFinal()
-		}
-		if err != nil {
-			l.Discard()
-			return err
-		}
+	defer l.Discard()
+	if err := l.Finish(); err != nil {
+		return err
 	}
-	l.Discard()
-	return nil
+	if l.failed != nil || len(l.dirty) == 0 && len(l.syncing) == 0 && !l.newNames && !l.namesTaken {
+		return nil
+	}
+	return l.Sync()
 }
 
-func (l *Log) writeFinal() error {
+// Finish writes, without syncing, all that Close wants to find on disk. Who closes many logs finishes all of them, syncs
+// them together, and then closes them without a sync of each. It is repeated by Close if the log was appended to since.
+func (l *Log) Finish() error {
+	if l.failed != nil || len(l.segments()) == 0 || l.finished == l.End() {
+		return nil
+	}
+	if err := l.Checkpoint(); err != nil {
+		return err
+	}
 	if s := l.active; s != nil {
+		if err := l.trim(s); err != nil {
+			return err
+		}
 		if err := l.writeIndexes(s, true); err != nil {
 			return err
 		}
 	}
-	if len(l.dirty) == 0 && len(l.syncing) == 0 && !l.newNames && !l.namesTaken {
-		return nil
-	}
-	return l.Sync()
+	l.finished = l.End()
+	return nil
 }
 
 // trim cuts off space that was prepared ahead.

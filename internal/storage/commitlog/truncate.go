@@ -87,6 +87,7 @@ func (l *Log) outdate(keep func(Damage) bool) {
 	l.finding.Lock()
 	defer l.finding.Unlock()
 	l.gen.Add(1)
+	l.finished = 0
 	l.filterDamage(keep)
 	l.hints.clear()
 }
