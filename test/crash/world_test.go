@@ -430,7 +430,7 @@ func (w *world) settle(b *box) error {
 			l.startMax = max(l.startMin, p.LogStart()) // what was asked for and not done is given up
 			l.must = append(l.below(p.LogStart()), got...)
 			l.may = slices.Clone(l.must)
-			l.resume()
+			l.resume(t.unsynced)
 			l.high, l.end = p.HighWatermark(), p.LogEnd()
 		}
 	}
@@ -456,14 +456,19 @@ func (l *plog) below(start int64) (out []record.Batch) {
 	return out
 }
 
-// resume has every producer go on after the last batch of its that is there.
-func (l *plog) resume() {
+// resume has every producer go on after the last batch of its that is there. In an unsynced topic one may be known that has
+// none: a snapshot outlived the records that it was made of.
+func (l *plog) resume(unsynced bool) {
 	for id, c := range l.producers { // order-free
 		c.seq = 0
+		known := false
 		for _, b := range l.must {
 			if b.ProducerID() == id && b.ProducerEpoch() == c.epoch {
-				c.seq = b.LastSequence() + 1
+				c.seq, known = b.LastSequence()+1, true
 			}
+		}
+		if unsynced && !known {
+			delete(l.producers, id)
 		}
 	}
 }
