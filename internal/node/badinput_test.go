@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"holdfast/internal/node"
 	"holdfast/internal/proto/record"
 	"holdfast/internal/proto/wire"
+	"holdfast/internal/storage/vfs"
 )
 
 // bystander is a well-behaved client that works before and after something bad was sent by another one.
@@ -361,16 +363,14 @@ func TestDataFolderThatIsAFile(t *testing.T) {
 	}
 }
 
+// TestDataFolderReadOnly stands on a file system that refuses every change, as root may write to a read-only folder.
 func TestDataFolderReadOnly(t *testing.T) {
-	if os.Getuid() == 0 {
-		t.Skip("root may write everywhere; test/interop has this case on a read-only mount")
-	}
-	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o500); err != nil {
-		t.Fatal(err)
-	}
-	if got := startError(t, dir); !strings.Contains(got, "cannot be written") {
-		t.Errorf("said %q", got)
+	for name, dir := range map[string]string{"there": t.TempDir(), "not there": filepath.Join(t.TempDir(), "new")} {
+		readOnly := vfs.NewFaulty(vfs.OS(), vfs.FailWhen(func(op vfs.Op) bool { return op.Kind.Mutates() }, syscall.EROFS))
+		_, err := tryStartOn(t, readOnly, dir)
+		if err == nil || !strings.Contains(err.Error(), "read-only file system") || !strings.Contains(err.Error(), "--data DIR") {
+			t.Errorf("%s: said %v", name, err)
+		}
 	}
 }
 

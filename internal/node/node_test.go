@@ -34,13 +34,18 @@ func start(t *testing.T, dir string, sets ...string) *node.Node {
 
 func tryStart(t *testing.T, dir string, sets ...string) (*node.Node, error) {
 	t.Helper()
+	return tryStartOn(t, vfs.OS(), dir, sets...)
+}
+
+func tryStartOn(t *testing.T, fsys vfs.FS, dir string, sets ...string) (*node.Node, error) {
+	t.Helper()
 	sets = append([]string{"log.dirs=" + dir, "listeners=PLAINTEXT://127.0.0.1:0", "http.listener=127.0.0.1:0"}, sets...)
 	values, _, err := config.Load("", sets, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return node.Start(t.Context(), node.Options{
-		FS: vfs.OS(), Config: values, Log: slog.New(slog.DiscardHandler), Version: "test", Began: time.Now(),
+		FS: fsys, Config: values, Log: slog.New(slog.DiscardHandler), Version: "test", Began: time.Now(),
 		Check: func(api int16, code wire.Code) {
 			if _, ok := wire.Answers(api, code); !ok {
 				t.Errorf("API %d answered %v, which its table of answers does not hold", api, code)
