@@ -34,9 +34,10 @@ type producer struct {
 
 // batch is one record batch.
 type batch struct {
-	bytes   record.Batch
-	records []int64
-	once    bool // must not be there twice
+	bytes    record.Batch
+	records  []int64
+	once     bool  // of an idempotent producer: must not be there twice, nor out of order
+	producer int64 // its id, -1 for a plain one
 }
 
 const inFlight = 5 // what the broker's memory of five batches is made for
@@ -98,7 +99,7 @@ func (p *producer) make() *batch {
 	if p.idempotent {
 		o = record.BuilderOptions{Idempotent: true, ProducerID: p.id, BaseSequence: p.seq}
 	}
-	b := &batch{once: p.idempotent}
+	b := &batch{once: p.idempotent, producer: p.id}
 	build := record.NewBuilder(o)
 	for range 1 + w.rand.IntN(4) {
 		w.serial++
@@ -106,6 +107,9 @@ func (p *producer) make() *batch {
 			panic(err)
 		}
 		b.records = append(b.records, w.serial)
+		if p.idempotent {
+			w.writers[w.serial] = p.id
+		}
 	}
 	p.seq += int32(len(b.records))
 	b.bytes = build.Build()

@@ -35,9 +35,10 @@ func (r *reader) tick() {
 	if w.node == nil || r.log.part == nil {
 		return
 	}
-	if r.at == r.log.high && w.chance(0.05) {
-		r.at = r.log.start // once more from the start
+	if r.at == r.log.high && w.chance(0.1) { // once more, from the start or from anywhere, within a batch, too
+		r.at = r.log.start + w.rand.Int64N(r.log.high-r.log.start+1)*int64(w.rand.IntN(2))
 	}
+	r.ask()
 	r.read()
 	for w.healing && !r.caughtUp {
 		before := r.at
@@ -45,6 +46,16 @@ func (r *reader) tick() {
 		if r.caughtUp = r.at == r.log.part.HighWatermark(); r.at == before {
 			break
 		}
+	}
+}
+
+// ask asks for the places of the log, as a client does that begins or measures its lag.
+func (r *reader) ask() {
+	p := r.log.part
+	latest, code := p.ListOffset(-1, false, -1)
+	earliest, also := p.ListOffset(-2, false, -1)
+	if code != wire.None || also != wire.None || latest.Offset != p.HighWatermark() || earliest.Offset != p.LogStart() {
+		violate("%v is [%d, %d), and %s is told %d (%v), %d (%v)", r.log, p.LogStart(), p.HighWatermark(), r.name, earliest.Offset, also, latest.Offset, code)
 	}
 }
 

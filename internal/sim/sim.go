@@ -67,7 +67,8 @@ type world struct {
 	producers []*producer
 	readers   []*reader
 	admin     *admin
-	serial    int64 // numbers records
+	serial    int64           // numbers records
+	writers   map[int64]int64 // the producer id of each record of an idempotent producer
 	conns     int
 
 	healing bool
@@ -82,7 +83,7 @@ func (b *Bench) Run(o Options) (r Result) {
 	began := time.Unix(1_800_000_000, 0)
 	w := &world{
 		bench: b, rand: rand.New(rand.NewPCG(o.Seed, 0x486f6c6466617374)), began: began, now: began,
-		trace: trace{hash: fnvOffset, out: o.Trace},
+		trace: trace{hash: fnvOffset, out: o.Trace}, writers: map[int64]int64{},
 	}
 	defer func() {
 		r.Seed, r.Steps, r.Simulated, r.Hash, r.Counts = o.Seed, w.steps, w.now.Sub(w.began), w.trace.hash, w.counts

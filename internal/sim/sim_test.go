@@ -74,6 +74,9 @@ func TestSim(t *testing.T) {
 	t.Logf("%d runs, seeds from %d: %.0f s simulated in %.1f s, %.0f times as fast (%d workers), %d steps",
 		*runs, *seed, total.Simulated.Seconds(), wall.Seconds(), total.Simulated.Seconds()/wall.Seconds(), workers, total.Steps)
 	t.Log(total.Counts)
+	if n := len(failed); n > 0 {
+		t.Logf("%d runs found something, the first of them run %d", n, failed[0].Seed-*seed+1)
+	}
 	if *runs >= 200 && !t.Failed() {
 		for i, n := range total.Counts {
 			if n == 0 {
@@ -89,10 +92,14 @@ func TestReplay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	other, err := NewBench()
+	if err != nil {
+		t.Fatal(err)
+	}
 	hashes := map[uint64]bool{}
 	for s := range uint64(10) {
 		one := bench.Run(Options{Seed: s, Safety: 20 * time.Second})
-		two := bench.Run(Options{Seed: s, Safety: 20 * time.Second})
+		two := other.Run(Options{Seed: s, Safety: 20 * time.Second})
 		if one.Hash != two.Hash || one.Steps != two.Steps {
 			t.Errorf("seed %d: hash %x after %d steps, then %x after %d", s, one.Hash, one.Steps, two.Hash, two.Steps)
 		}

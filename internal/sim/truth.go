@@ -57,6 +57,7 @@ type plog struct {
 
 	line      []int64         // the record at each offset
 	where     map[int64]int64 // and the offset of each record, for those that must not be there twice
+	newest    map[int64]int64 // the last record of each idempotent producer
 	maybe     []int64         // the batch that is being appended: a crash may leave it
 	forgotten int64           // records below it were deleted and then lost, and with them what the log knew of their producers
 	high      int64           // high watermark last seen
@@ -146,11 +147,15 @@ func (l *plog) appended(b *batch, at int64, r *wire.ProducePartitionResult) {
 	if r.Code != wire.None || r.BaseOffset != at {
 		violate("%v: a batch was appended at %d and answered %v, offset %d", l, at, r.Code, r.BaseOffset)
 	}
+	if b.once && b.records[0] < l.newest[b.producer] {
+		violate("%v: record %d of an idempotent producer came after %d", l, b.records[0], l.newest[b.producer])
+	}
 	for i, record := range b.records {
 		if before, ok := l.where[record]; ok && b.once {
 			violate("%v: record %d of an idempotent producer is at %d and again at %d", l, record, before, at+int64(i))
 		}
 		l.where[record] = at + int64(i)
+		l.newest[b.producer] = record
 	}
 	l.line = append(l.line, b.records...)
 }
@@ -265,7 +270,7 @@ func (t *truth) judgeTopic(w *world, topic *topic, found *image.Topic) {
 		violate("topic %s has settings %v, asked for %v, then %v", topic.name, s, topic.settings, topic.asked)
 	}
 	for i := len(topic.logs); i < len(found.Partitions); i++ {
-		topic.logs = append(topic.logs, &plog{topic: topic, index: int32(i), where: map[int64]int64{}})
+		topic.logs = append(topic.logs, &plog{topic: topic, index: int32(i), where: map[int64]int64{}, newest: map[int64]int64{}})
 	}
 }
 
@@ -316,11 +321,15 @@ func (l *plog) reopened(w *world, t *truth) {
 	lost := end < int64(len(l.line))
 	l.line, l.maybe = may[:end:end], nil
 	clear(l.where)
+	clear(l.newest)
 	if lost && start > l.must {
 		l.forgotten = start
 	}
 	for at := l.forgotten; at < end; at++ {
 		l.where[l.line[at]] = at
+		if id, ok := w.writers[l.line[at]]; ok {
+			l.newest[id] = l.line[at]
+		}
 	}
 	for _, p := range w.producers {
 		if lost && p.log == l && p.acked > end {
