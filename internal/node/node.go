@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -121,13 +120,9 @@ func (n *Node) openDirectory() error {
 	if err := vfs.MakeDirs(fsys, n.dir); err != nil {
 		return fmt.Errorf("the data folder cannot be made: %w. Give this node a folder that it may write to (--data DIR)", err)
 	}
-	lock, err := fsys.Lock(filepath.Join(n.dir, lockFile))
-	var locked *vfs.LockedError
-	if errors.As(err, &locked) {
-		return fmt.Errorf("%s is in use by process %d. Stop that node, or give this one a folder of its own (--data DIR)", n.dir, locked.PID)
-	}
+	lock, err := lockDirectory(fsys, n.dir)
 	if err != nil {
-		return fmt.Errorf("the data folder cannot be written: %w. Give this node a folder that it may write to (--data DIR)", err)
+		return err
 	}
 	n.lock = lock
 	cluster, _ := o.Config.Lookup(config.ClusterID)
