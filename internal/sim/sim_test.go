@@ -18,6 +18,7 @@ var (
 	runs    = flag.Int("sim.runs", 200, "how many runs")
 	seed    = flag.Uint64("sim.seed", 1, "seed of the first run; the others follow")
 	safety  = flag.Duration("sim.safety", 0, "simulated time in which faults happen; 0: each run draws its own")
+	enough  = flag.Int("sim.enough", 10, "violations after which to stop")
 	showAll = flag.Bool("sim.trace", false, "print every line of every run")
 )
 
@@ -52,7 +53,7 @@ func TestSim(t *testing.T) {
 				if r.Err != nil {
 					failed = append(failed, r)
 				}
-				stop := len(failed) >= 10
+				stop := len(failed) >= *enough
 				mu.Unlock()
 				if stop {
 					return
@@ -75,7 +76,7 @@ func TestSim(t *testing.T) {
 		*runs, *seed, total.Simulated.Seconds(), wall.Seconds(), total.Simulated.Seconds()/wall.Seconds(), workers, total.Steps)
 	t.Log(total.Counts)
 	if n := len(failed); n > 0 {
-		t.Logf("%d runs found something, the first of them run %d", n, failed[0].Seed-*seed+1)
+		t.Logf("%d runs found something; the first was schedule %d", n, failed[0].Seed-*seed+1)
 	}
 	if *runs >= 200 && !t.Failed() {
 		for i, n := range total.Counts {
