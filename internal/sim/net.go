@@ -25,7 +25,7 @@ type request struct {
 	acks   partition.Acks
 	commit partition.Commit
 	result wire.ProducePartitionResult
-	sent   bool // it was appended or refused
+	synced bool // flush.messages asks for a sync before the answer, whatever the topic promises else
 	open   bool // and waits for its commit
 	done   func(ok bool, r *wire.ProducePartitionResult)
 }
@@ -70,10 +70,10 @@ func (c *conn) receive(r *request) {
 	c.requests = append(c.requests, r)
 	w.node.conns = appendOnce(w.node.conns, c)
 	r.commit.Begin(1)
-	r.sent = true
 	if r.log.part == nil {
 		r.result.Code = wire.UnknownTopicOrPartition
 	} else {
+		r.synced = r.log.part.Topic.Config().FlushMessages == 1
 		w.append(r.log, r.batch, r.acks, &r.commit, &r.result)
 	}
 	r.open = !r.commit.Seal()
@@ -124,7 +124,7 @@ func (n *node) serve() {
 func (c *conn) answer(r *request) {
 	w := c.w
 	if r.acks == partition.AcksAll && r.result.Code == wire.None {
-		r.log.committed(r.batch, r.result.BaseOffset)
+		r.log.committed(r.batch, r.result.BaseOffset, r.synced)
 	}
 	at := w.now.Add(w.between(10*time.Microsecond, w.plan.delay))
 	if at.Before(c.answered) {

@@ -169,7 +169,7 @@ func (l *plog) repeated(b *batch, at int64) {
 }
 
 // committed judges an answer to acks=all, before it leaves.
-func (l *plog) committed(b *batch, at int64) {
+func (l *plog) committed(b *batch, at int64, synced bool) {
 	to := at + int64(len(b.records))
 	switch {
 	case l.part == nil: // deleted since
@@ -179,6 +179,9 @@ func (l *plog) committed(b *batch, at int64) {
 		violate("%v: records up to %d were acknowledged, the high watermark is %d", l, to, l.part.HighWatermark())
 	}
 	l.repeated(b, at)
+	if synced {
+		l.durable = max(l.durable, to)
+	}
 }
 
 // crashed notes how a life ended.
