@@ -225,7 +225,10 @@ func (h *fakeHost) next(until time.Time) (TimerKey, bool) {
 // tick lets time pass and fires what is due, one at a time.
 func (h *fakeHost) tick(d time.Duration, told func(TimerKey, Outcome)) {
 	until := h.now.Add(d)
-	for {
+	for turns := 0; ; turns++ {
+		if turns > 100_000 {
+			h.t.Fatalf("timers go round and round: %v", h.timers)
+		}
 		k, ok := h.next(until)
 		if !ok {
 			break

@@ -2,6 +2,7 @@ package group
 
 import (
 	"slices"
+	"time"
 
 	"holdfast/internal/proto/wire"
 
@@ -80,8 +81,9 @@ func (t *turn) complete(g *classic) {
 		}
 	}
 	if !g.electJoined() {
-		// Static members are left, and none of them has come: wait until their sessions end.
-		t.arm(TimerRebalance, g.id, "", g.rebalanceTimeout())
+		// Static members are left, and none of them has come: wait until their sessions end, and not by turning in
+		// circles where they want to wait no time at all.
+		t.arm(TimerRebalance, g.id, "", max(g.rebalanceTimeout(), time.Second))
 		return
 	}
 	g.generation++
