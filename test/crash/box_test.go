@@ -50,6 +50,7 @@ type tools struct {
 	metrics *metrics.Registry
 	values  *config.Values
 	lives   byte // runs of the node so far: each registers as a new incarnation
+	inOrder bool // partitions do one thing at a time, where the workload says: a run repeats exactly
 }
 
 func newTools() *tools {
@@ -98,13 +99,47 @@ func (b *box) openPartitions() error {
 	m, err := partition.Open(partition.Options{
 		FS: b.fs, Dir: dataDir, NodeID: nodeID, BootID: "boot", MaxFiles: 8, Log: slog.New(slog.DiscardHandler),
 		Events: event.SinkFunc(b.emit), Metrics: b.tools.metrics, Config: func() *config.Values { return b.tools.values },
+		InOrder: b.tools.inOrder,
 	}, b.quorum.Image())
 	if err != nil {
 		return err
 	}
-	m.Start()
+	if !b.tools.inOrder {
+		m.Start()
+	}
 	b.parts.Store(m)
 	return nil
+}
+
+// flush is what the flusher does at once, where it runs.
+func (b *box) flush() {
+	if b.tools.inOrder {
+		b.parts.Load().Flush()
+	}
+}
+
+// pass lets time go by: checkpoints are written, segments retired. It is the bubble's time.
+func (b *box) pass(d time.Duration) {
+	if !b.tools.inOrder {
+		pass(d)
+		return
+	}
+	for ; d >= time.Second; d -= time.Second {
+		pass(time.Second)
+		m, now := b.parts.Load(), time.Now()
+		if m.SaveCheckpoints() != nil {
+			return // the disk is broken, and housekeeping would only say so
+		}
+		m.FlushAged(now)
+		if now.Unix()%10 == 0 {
+			m.Sweep(now)
+			m.Flush()
+		}
+		if now.Unix()%20 == 0 {
+			m.Retain(now)
+		}
+	}
+	pass(d)
 }
 
 // restart stops the partitions cleanly and opens them again.

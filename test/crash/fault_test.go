@@ -144,8 +144,10 @@ func faultRun(w *world, b *box) (refusals int, err error) {
 				return refusals, err
 			}
 			if i == 3 {
-				if err := step(w.deleteRecords(b, "a", 0, 1)); err != nil {
-					return refusals, err
+				for range 2 { // who is refused asks again
+					if err := step(w.deleteRecords(b, "a", 0, 1)); err != nil {
+						return refusals, err
+					}
 				}
 			}
 		}

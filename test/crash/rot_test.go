@@ -122,7 +122,7 @@ func (s *sound) fill() error {
 			}
 		}
 	}
-	s.start = 3
+	s.start = 4 // inside a batch
 	if err := l.SetStart(s.start); err != nil {
 		return err
 	}
@@ -319,11 +319,11 @@ func (s *sound) inspect(b *box, p *partition.Partition) (verdict, error) {
 	case missing > 0:
 		return quarantined, nil
 	}
-	return unharmed, s.answers(p)
+	return unharmed, s.answers(b, p)
 }
 
 // answers compares what is not records: aborted transactions, epochs, duplicates.
-func (s *sound) answers(p *partition.Partition) error {
+func (s *sound) answers(b *box, p *partition.Partition) error {
 	r := p.Read(partition.ReadRequest{Offset: s.start, CurrentEpoch: -1, MaxBytes: 1 << 20, ReadCommitted: true})
 	var aborted []commitlog.AbortedTxn
 	for at := s.start; at < p.HighWatermark() && r.Code == wire.None && r.Span.Len > 0; {
@@ -343,7 +343,7 @@ func (s *sound) answers(p *partition.Partition) error {
 	}
 	for id := int64(1); id <= 2; id++ {
 		l := &plog{producers: map[int64]*client{id: {}}, must: s.batches}
-		if err := l.retry(p, id); err != nil {
+		if err := l.retry(b, p, id); err != nil {
 			return err
 		}
 	}

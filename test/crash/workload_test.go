@@ -29,7 +29,7 @@ var workloads = []workload{
 	{"clean stop", cleanStop},
 }
 
-// pass lets time go by: checkpoints are written, segments retired. It is the bubble's time.
+// pass lets time go by: that of the bubble.
 func pass(d time.Duration) { time.Sleep(d) } // sleep: fake time
 
 // ensure makes a topic unless an earlier life did.
@@ -50,7 +50,7 @@ func rollBySize(w *world, b *box) error {
 			return err
 		}
 		if w.rand.IntN(3) == 0 {
-			pass(time.Second)
+			b.pass(time.Second)
 		}
 	}
 	return nil
@@ -70,11 +70,11 @@ func rollByTime(w *world, b *box) error {
 	}
 	for range 12 {
 		n := plan{topic: "timed", index: int32(w.rand.IntN(2)), count: 1 + w.rand.IntN(3), size: 40, producer: int64(w.rand.IntN(3))}
-		if err := w.mustProduce(b, partition.AcksAll, n); err != nil {
+		if err := w.mustProduce(b, w.acks(), n); err != nil {
 			return err
 		}
 		if w.rand.IntN(4) == 0 {
-			pass(700 * time.Millisecond)
+			b.pass(700 * time.Millisecond)
 		}
 	}
 	return nil
@@ -91,12 +91,12 @@ func retention(w *world, b *box) error {
 			return err
 		}
 		if i == 3 || i == 6 {
-			pass(time.Duration(15+w.rand.IntN(15)) * time.Second)
+			b.pass(time.Duration(15+w.rand.IntN(15)) * time.Second)
 		} else {
-			pass(400 * time.Millisecond)
+			b.pass(400 * time.Millisecond)
 		}
 	}
-	pass(12 * time.Second)
+	b.pass(12 * time.Second)
 	return nil
 }
 
@@ -121,9 +121,9 @@ func deleteRecords(w *world, b *box) error {
 				return err
 			}
 		case 2:
-			pass(time.Duration(w.rand.IntN(25)) * time.Second)
+			b.pass(time.Duration(w.rand.IntN(25)) * time.Second)
 		}
-		pass(300 * time.Millisecond)
+		b.pass(300 * time.Millisecond)
 	}
 	return nil
 }
@@ -145,7 +145,7 @@ func sameName(w *world, b *box) error {
 			}
 		}
 		if w.rand.IntN(2) == 0 {
-			pass(time.Second)
+			b.pass(time.Second)
 		}
 		if err := w.remove(b, "again"); err != nil {
 			return err
@@ -171,7 +171,7 @@ func together(w *world, b *box, partitions int) error {
 			return err
 		}
 		if w.rand.IntN(3) == 0 {
-			pass(time.Second)
+			b.pass(time.Second)
 		}
 	}
 	return nil
@@ -193,9 +193,9 @@ func unsynced(w *world, b *box) error {
 			return err
 		}
 		if i == 6 {
-			pass(11 * time.Second) // the sweep writes back
+			b.pass(11 * time.Second) // the sweep writes back
 		} else {
-			pass(200 * time.Millisecond)
+			b.pass(200 * time.Millisecond)
 		}
 	}
 	return nil
@@ -233,7 +233,7 @@ func cleanStop(w *world, b *box) error {
 			if err := w.mustProduce(b, partition.AcksAll, n); err != nil {
 				return err
 			}
-			pass(300 * time.Millisecond)
+			b.pass(300 * time.Millisecond)
 		}
 		if err := b.restart(); err != nil {
 			return err

@@ -222,6 +222,7 @@ func (w *world) produce(b *box, acks partition.Acks, plans ...plan) (codes []wir
 		p.Append(batch, acks, time.Now(), &c, &results[i])
 	}
 	if !c.Seal() {
+		b.flush()
 		c.Wait(patience)
 	}
 	for i := range results {
@@ -481,7 +482,7 @@ func (w *world) retry(b *box) error {
 		for _, l := range t.logs {
 			p := b.partition(t.id, l.index)
 			for _, id := range slices.Sorted(maps.Keys(l.producers)) {
-				if err := l.retry(p, id); err != nil {
+				if err := l.retry(b, p, id); err != nil {
 					return fmt.Errorf("%s-%d, producer %d: %w", name, l.index, id, err)
 				}
 			}
@@ -490,7 +491,7 @@ func (w *world) retry(b *box) error {
 	return nil
 }
 
-func (l *plog) retry(p *partition.Partition, id int64) error {
+func (l *plog) retry(x *box, p *partition.Partition, id int64) error {
 	var own []record.Batch
 	for _, b := range l.must {
 		if b.ProducerID() == id {
@@ -506,6 +507,7 @@ func (l *plog) retry(p *partition.Partition, id int64) error {
 		b.SetLeaderEpoch(-1)
 		p.Append(b, partition.AcksAll, time.Now(), &c, &r)
 		if !c.Seal() {
+			x.flush()
 			c.Wait(patience)
 		}
 		return r
