@@ -126,30 +126,36 @@ func (f *flusher) tell(err error) {
 	for i := range f.jobs {
 		f.jobs[i].p.synced(f.jobs[i].end, failed)
 	}
-	if failed == nil && len(f.files) < syncfsFrom {
-		f.prepare()
+	if failed == nil {
+		f.keep(len(f.files) < syncfsFrom)
 	}
 	clear(f.jobs)
 	clear(f.files)
 }
 
-// prepare has space prepared in the partitions of the round. The zeros wait for no one: they are synced with the next
-// appends. Where the disk is full there are none.
-func (f *flusher) prepare() {
+// keep does, once nobody waits any more, what makes the next syncs and the next start cheap: space prepared behind the
+// ends, where few files are synced at a time, and checkpoints. Where the disk is full there are none.
+func (f *flusher) keep(space bool) {
 	for i := range f.jobs {
-		if err := f.jobs[i].p.prepare(); err != nil && !vfs.IsFull(err) && !vfs.IsHandles(err) {
+		if err := f.jobs[i].p.keep(space); err != nil && !vfs.IsFull(err) && !vfs.IsHandles(err) {
 			f.dir.fail(err)
 		}
 	}
 }
 
-func (p *Partition) prepare() error {
+func (p *Partition) keep(space bool) (err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.gone || !p.Topic.settings.Load().commitSync() {
 		return nil
 	}
-	_, err := p.log.Prepare()
+	if p.log.CheckpointDue() {
+		err = p.log.Checkpoint()
+		p.markDirty() // what it wrote is synced, or its files stay open
+	}
+	if space && err == nil {
+		_, err = p.log.Prepare()
+	}
 	return err
 }
 

@@ -84,6 +84,7 @@ type Log struct {
 	finished    int64   // the end of the log when Finish was done with it; 0 before
 	syncGen     uint64
 	space       space
+	kept        space // as of the last checkpoint
 	newNames    bool  // the folder has unsynced names
 	namesTaken  bool  // so it was said by Unsynced
 	nowMs       int64 // of the last append: replayed producers count as seen then
