@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -84,7 +85,7 @@ func run(ctx context.Context) error {
 	} else if err := b.prepare(ctx, *temp, *bin, *against, strings.Fields(*serveArgs)); err != nil {
 		return err
 	} else if err := b.measureAll(ctx, chosen, report, *out); err != nil {
-		return err
+		return errors.Join(err, report.markdown(os.Stdout, b.rows())) // what there is
 	}
 	if *note != "" {
 		report.Note = *note
