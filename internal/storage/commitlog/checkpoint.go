@@ -113,7 +113,7 @@ func lineChecksum(line string) string {
 
 // ReadCheckpoint reads a file of offsets by partition. A missing file is an empty map.
 func ReadCheckpoint(fsys vfs.FS, name string) (map[TopicPartition]int64, error) {
-	p, err := readFile(fsys, name, maxCheckpointBytes)
+	p, err := vfs.ReadFile(fsys, name, maxCheckpointBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return map[TopicPartition]int64{}, nil
 	}
@@ -145,13 +145,13 @@ func WriteCheckpoint(fsys vfs.FS, name string, offsets map[TopicPartition]int64)
 		}
 		p = append(p, '\n')
 	}
-	return replaceFile(fsys, name, p)
+	return vfs.ReplaceFile(fsys, name, p)
 }
 
 // WritePartitionMetadata writes the partition.metadata file of a partition folder, durably: it says which topic the
 // records are of, so that a folder left over from a deleted topic is not taken for its successor's.
 func WritePartitionMetadata(fsys vfs.FS, dir string, topicID [16]byte) error {
-	return replaceFile(fsys, path.Join(dir, metadataName), appendMetadata(topicID))
+	return vfs.ReplaceFile(fsys, path.Join(dir, metadataName), appendMetadata(topicID))
 }
 
 func appendMetadata(topicID [16]byte) []byte {
@@ -178,7 +178,7 @@ const maxMetadataBytes = 4 << 10
 // ReadPartitionMetadata reads the topic id of a partition folder; the error is fs.ErrNotExist where it has none.
 func ReadPartitionMetadata(fsys vfs.FS, dir string) (topicID [16]byte, err error) {
 	name := path.Join(dir, metadataName)
-	p, err := readFile(fsys, name, maxMetadataBytes)
+	p, err := vfs.ReadFile(fsys, name, maxMetadataBytes)
 	if err != nil {
 		return topicID, err
 	}
@@ -206,45 +206,4 @@ func ParsePartitionMetadata(p []byte) (topicID [16]byte, err error) {
 		return topicID, errors.New("the topic id is zero")
 	}
 	return topicID, nil
-}
-
-// replaceFile writes a file beside name, syncs it, moves it over name and syncs the folder.
-func replaceFile(fsys vfs.FS, name string, p []byte) error {
-	tmp := name + tmpSuffix
-	f, err := fsys.Create(tmp)
-	if err != nil {
-		return err
-	}
-	err = writeAt(f, p, 0)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", tmp, err)
-	}
-	if err := fsys.Rename(tmp, name); err != nil {
-		return err
-	}
-	return fsys.SyncDir(path.Dir(name))
-}
-
-// readFile reads a whole file of at most limit bytes.
-func readFile(fsys vfs.FS, name string, limit int64) ([]byte, error) {
-	f, err := fsys.OpenRead(name)
-	if err != nil {
-		return nil, err
-	}
-	defer closeClean(f)
-	size, err := f.Size()
-	if err != nil {
-		return nil, err
-	}
-	if size > limit {
-		return nil, fmt.Errorf("%s has %d bytes, more than such a file can have (%d)", name, size, limit)
-	}
-	p := make([]byte, size)
-	if n, err := f.ReadAt(p, 0); err != nil && n < len(p) {
-		return nil, fmt.Errorf("read %s: %w", name, err)
-	}
-	return p, nil
 }

@@ -30,7 +30,7 @@ func seedFiles(f *testing.F, suffix string) {
 	must(f, err)
 	for _, name := range names {
 		if len(name) >= len(suffix) && name[len(name)-len(suffix):] == suffix {
-			p, err := readFile(disk, path.Join(dir, name), 1<<20)
+			p, err := vfs.ReadFile(disk, path.Join(dir, name), 1<<20)
 			must(f, err)
 			f.Add(p)
 		}
@@ -105,7 +105,7 @@ func FuzzIndexes(f *testing.F) {
 	must(f, err)
 	for _, suffix := range []string{indexSuffix, timeSuffix} {
 		i := slices.IndexFunc(names, func(n string) bool { _, ok := parseName(n, suffix); return ok })
-		p, err := readFile(disk, path.Join(dir, names[i]), 1<<20)
+		p, err := vfs.ReadFile(disk, path.Join(dir, names[i]), 1<<20)
 		must(f, err)
 		f.Add(p, uint8(i), suffix == timeSuffix)
 	}
@@ -139,7 +139,7 @@ func FuzzIndexes(f *testing.F) {
 // are batches with right checksums.
 func FuzzSegment(f *testing.F) {
 	disk, _ := sample(f)
-	p, err := readFile(disk, path.Join(dir, fileName(0, logSuffix)), 1<<20)
+	p, err := vfs.ReadFile(disk, path.Join(dir, fileName(0, logSuffix)), 1<<20)
 	must(f, err)
 	f.Add(p, int64(0))
 	f.Add(p, int64(30))

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"holdfast/internal/storage/vfs"
 )
 
 // Recovery says what Open found and did.
@@ -147,7 +149,7 @@ func (r *opening) forget(logStart int64) error {
 	if k == 0 || !r.have[fileName(r.bases[k], snapshotSuffix)] {
 		return nil
 	}
-	p, err := readFile(l.fs, l.name(r.bases[k], snapshotSuffix), maxSnapshotBytes)
+	p, err := vfs.ReadFile(l.fs, l.name(r.bases[k], snapshotSuffix), maxSnapshotBytes)
 	if err != nil {
 		return err
 	}
@@ -197,7 +199,7 @@ func (r *opening) segments() ([]*segment, error) {
 
 // loadEpochs reads the epoch file; what it lacks is found in the batches.
 func (r *opening) loadEpochs() {
-	p, err := readFile(r.l.fs, path.Join(r.l.dir, epochsName), maxEpochBytes)
+	p, err := vfs.ReadFile(r.l.fs, path.Join(r.l.dir, epochsName), maxEpochBytes)
 	if err == nil {
 		r.l.epochs.line, err = ParseEpochs(p)
 	}

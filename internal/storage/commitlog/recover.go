@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"holdfast/internal/proto/record"
+	"holdfast/internal/storage/vfs"
 )
 
 // walk reads what the recovery point does not vouch for, and decides where the log ends.
@@ -359,7 +360,7 @@ func (r *opening) claim() error {
 		return nil
 	}
 	name := path.Join(l.dir, metadataName)
-	p, err := readFile(l.fs, name, maxMetadataBytes)
+	p, err := vfs.ReadFile(l.fs, name, maxMetadataBytes)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

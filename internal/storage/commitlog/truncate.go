@@ -8,6 +8,7 @@ import (
 
 	"holdfast/internal/core/producer"
 	"holdfast/internal/proto/record"
+	"holdfast/internal/storage/vfs"
 )
 
 // TruncateTo removes all batches that reach to offset or beyond: a follower goes back to where it agrees with its
@@ -247,7 +248,7 @@ func (l *Log) restore(limit, nowMs int64) (from int64, err error) {
 		if at > limit {
 			continue
 		}
-		p, err := readFile(l.fs, l.name(at, snapshotSuffix), maxSnapshotBytes)
+		p, err := vfs.ReadFile(l.fs, l.name(at, snapshotSuffix), maxSnapshotBytes)
 		if err != nil {
 			return 0, err
 		}

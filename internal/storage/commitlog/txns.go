@@ -6,6 +6,7 @@ import (
 
 	"holdfast/internal/core/producer"
 	"holdfast/internal/proto/record"
+	"holdfast/internal/storage/vfs"
 )
 
 // Aborted lists the aborted transactions that have records in [from, to), by the offset of their markers: what a reader
@@ -109,7 +110,7 @@ func (l *Log) stateBefore(offset int64) (*producer.State, int64, error) {
 		if !ok || at > offset {
 			continue
 		}
-		p, err := readFile(l.fs, l.name(at, snapshotSuffix), maxSnapshotBytes)
+		p, err := vfs.ReadFile(l.fs, l.name(at, snapshotSuffix), maxSnapshotBytes)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

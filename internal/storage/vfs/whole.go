@@ -59,7 +59,7 @@ func ReplaceFile(fsys FS, name string, contents []byte) error {
 		err = f.Sync()
 	}
 	if err := errors.Join(err, f.Close()); err != nil {
-		return errors.Join(err, fsys.Remove(beside))
+		return errors.Join(fmt.Errorf("write %s: %w", beside, err), fsys.Remove(beside))
 	}
 	if err := fsys.Rename(beside, name); err != nil {
 		return err
