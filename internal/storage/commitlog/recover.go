@@ -425,6 +425,24 @@ func (r *opening) settle(logStart int64) error {
 	}
 	l.epochs.cutEnd(l.End() + 1)
 	l.epochs.cutStart(l.Start())
+	if err := r.settleProducers(segs); err != nil {
+		return err
+	}
+	l.ExpireProducers(r.now)
+	if logStart <= l.End() {
+		return nil
+	}
+	state := l.producers // the records are gone, what is known of their producers stays
+	if err := l.reset(logStart); err != nil {
+		return err
+	}
+	l.producers = state
+	return nil
+}
+
+// settleProducers learns what the log knows of its producers, from snapshots and the batches after them.
+func (r *opening) settleProducers(segs []*segment) error {
+	l := r.l
 	// Snapshots are believed up to the recovery point. What is below the first segment is known from snapshots only, so
 	// one at its base counts, too, and where even that is missing the oldest there is.
 	trusted := max(min(r.point, l.End()), segs[0].base)
@@ -435,15 +453,8 @@ func (r *opening) settle(logStart int64) error {
 	if err := l.dropSnapshots(func(at int64) bool { return at > oldest }); err != nil {
 		return err
 	}
-	for _, s := range segs[min(r.first, len(segs)):] {
-		if !r.have[fileName(s.base, txnSuffix)] || s.base >= r.point {
-			s.txns.set(nil)
-			continue
-		}
-		if err := l.loadTxns(s); err != nil {
-			return err
-		}
-		s.txns.keepBelow(r.point)
+	if err := r.settleTxns(segs); err != nil {
+		return err
 	}
 	broken := len(l.snapshots)
 	read, err := l.replay(trusted, r.point, r.now.UnixMilli())
@@ -461,6 +472,29 @@ func (r *opening) settle(logStart int64) error {
 		r.Rebuilt = append(r.Rebuilt, fmt.Sprintf("%d producer snapshots", n))
 	}
 	r.ReplayedBytes += read
+	r.settleSnapshots()
+	return nil
+}
+
+// settleTxns keeps of the transaction indexes what lies below the recovery point; the rest is learned from the batches.
+func (r *opening) settleTxns(segs []*segment) error {
+	l := r.l
+	for _, s := range segs[min(r.first, len(segs)):] {
+		if !r.have[fileName(s.base, txnSuffix)] || s.base >= r.point {
+			s.txns.set(nil)
+			continue
+		}
+		if err := l.loadTxns(s); err != nil {
+			return err
+		}
+		s.txns.keepBelow(r.point)
+	}
+	return nil
+}
+
+// settleSnapshots notes which producer snapshots are on stable storage.
+func (r *opening) settleSnapshots() {
+	l := r.l
 	if l.durable = -1; l.End() > r.point { // written by a process that may not have synced them
 		for _, at := range l.snapshots {
 			h := l.files.file(l.name(at, snapshotSuffix))
@@ -476,16 +510,6 @@ func (r *opening) settle(logStart int64) error {
 			}
 		}
 	}
-	l.ExpireProducers(r.now)
-	if logStart <= l.End() {
-		return nil
-	}
-	state := l.producers // the records are gone, what is known of their producers stays
-	if err := l.reset(logStart); err != nil {
-		return err
-	}
-	l.producers = state
-	return nil
 }
 
 // judgeEpochs has the line of epochs made anew where it does not say what the batches say.
