@@ -108,8 +108,9 @@ type outcome struct {
 	runs, refusedStart, stopped, dirFailed, refused, unharmed int
 }
 
-// faultRun is the load of a run with a fault: short, and touching all that the storage does.
-func faultRun(w *world, b *box) (refusals int, err error) {
+// faultRun is the load of a run with a fault: short, and touching all that the storage does. At a moment at which a retry
+// was answered it calls snap.
+func faultRun(w *world, b *box, snap func()) (refusals int, err error) {
 	step := func(err error) error {
 		var code *codeError
 		switch {
@@ -149,6 +150,7 @@ func faultRun(w *world, b *box) (refusals int, err error) {
 						return refusals, err
 					}
 				}
+				snap()
 			}
 		}
 		pass(700 * time.Millisecond)
@@ -259,12 +261,17 @@ func (f *fault) run(ts *tools, n int64) (hit bool, o outcome, err error) {
 		o.refusedStart = 1
 		return hit, o, w.afterFault(ts, mem)
 	}
-	refusals, err := faultRun(w, b)
+	type moment struct {
+		world *world
+		disk  *vfs.Mem
+	}
+	var moments []moment
+	snap := func() { moments = append(moments, moment{w.clone(b.partition), mem.Clone()}) }
+	refusals, err := faultRun(w, b, snap)
 	if err == nil {
 		err = f.inspect(w, b, disk, d, &o)
 	}
-	look := w.clone(b.partition)
-	left := mem.Clone()
+	snap()
 	stopped := b.stop()
 	switch {
 	case err != nil:
@@ -277,7 +284,12 @@ func (f *fault) run(ts *tools, n int64) (hit bool, o outcome, err error) {
 	} else if o.stopped+o.dirFailed == 0 {
 		o.unharmed = 1
 	}
-	return hit, o, look.afterFault(ts, left)
+	for _, m := range moments {
+		if err := m.world.afterFault(ts, m.disk); err != nil {
+			return hit, o, err
+		}
+	}
+	return hit, o, nil
 }
 
 // inspect looks at the running node after the load.

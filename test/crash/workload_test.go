@@ -74,7 +74,7 @@ func rollByTime(w *world, b *box) error {
 			return err
 		}
 		if w.rand.IntN(4) == 0 {
-			b.pass(700 * time.Millisecond)
+			b.pass(time.Duration(700+w.rand.IntN(700)) * time.Millisecond)
 		}
 	}
 	return nil
