@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -35,6 +36,8 @@ func TestSim(t *testing.T) {
 		total  Result
 		wg     sync.WaitGroup
 		began  = time.Now()
+
+		cpuBegan = cpuTime(t)
 	)
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // runs are short and their memory is small
 	workers := min(runtime.GOMAXPROCS(0), *runs)
@@ -72,8 +75,9 @@ func TestSim(t *testing.T) {
 		first, _, _ := strings.Cut(r.Err.Error(), "\n")
 		t.Errorf("and %s", first)
 	}
-	t.Logf("%d runs, seeds from %d: %.0f s simulated in %.1f s, %.0f times as fast (%d workers), %d steps",
-		*runs, *seed, total.Simulated.Seconds(), wall.Seconds(), total.Simulated.Seconds()/wall.Seconds(), workers, total.Steps)
+	simulated, cpu := total.Simulated.Seconds(), (cpuTime(t) - cpuBegan).Seconds()
+	t.Logf("%d runs, seeds from %d: %.0f s simulated in %.1f s by %d workers, %.0f times as fast; %.0f per second of a core; %d steps",
+		*runs, *seed, simulated, wall.Seconds(), workers, simulated/wall.Seconds(), simulated/cpu, total.Steps)
 	t.Log(total.Counts)
 	if n := len(failed); n > 0 {
 		t.Logf("%d runs found something; the first was schedule %d", n, failed[0].Seed-*seed+1)
@@ -85,6 +89,15 @@ func TestSim(t *testing.T) {
 			}
 		}
 	}
+}
+
+// cpuTime is what the process has computed so far, on all cores.
+func cpuTime(t *testing.T) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // TestReplay: the same seed is the same run, to the last operation of the disk.
