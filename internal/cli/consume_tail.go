@@ -53,18 +53,19 @@ func (r *reader) emptyUntil(ctx context.Context, partition int32, from int64) (i
 	if err != nil {
 		return from, r.client.explain(err, fmt.Sprintf("read %s partition %d", r.topic, partition))
 	}
-	for _, t := range resp.(*kmsg.FetchResponse).Topics {
-		for _, p := range t.Partitions {
-			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-				if kerr.IsRetriable(err) {
-					return from, nil // the next look will tell
-				}
-				return from, r.explain(ctx, kgo.FetchError{Topic: r.topic, Partition: partition, Err: err})
-			}
-			return afterEmptyBatches(p.RecordBatches, from), nil
-		}
+	topics := resp.(*kmsg.FetchResponse).Topics
+	if len(topics) == 0 || len(topics[0].Partitions) == 0 {
+		return from, errors.New("the broker answered a fetch without the partition")
 	}
-	return from, errors.New("the broker answered a fetch without the partition")
+	p := &topics[0].Partitions[0] // one was asked for
+	switch err := kerr.ErrorForCode(p.ErrorCode); {
+	case err == nil:
+		return afterEmptyBatches(p.RecordBatches, from), nil
+	case kerr.IsRetriable(err):
+		return from, nil // the next look will tell
+	default:
+		return from, r.explain(ctx, kgo.FetchError{Topic: r.topic, Partition: partition, Err: err})
+	}
 }
 
 // afterEmptyBatches passes over batches that hold no record: batch v2 has its base offset at 0, its length at 8, the last

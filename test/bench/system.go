@@ -101,7 +101,7 @@ func kafkaClasspath() (string, error) {
 	}
 	text, err := os.ReadFile(filepath.Join(cache, "java", "classpath"))
 	if err != nil {
-		return "", fmt.Errorf("Apache Kafka's jars are missing: run test/interop/install.sh: %w", err)
+		return "", fmt.Errorf("no jars of Apache Kafka here; run test/interop/install.sh: %w", err)
 	}
 	return strings.TrimSpace(string(text)), nil
 }

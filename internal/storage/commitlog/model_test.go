@@ -110,8 +110,10 @@ func (x *machine) next() record.Batch {
 		return marker(end, x.epoch, pid, 0, rapid.Bool().Draw(x.t, "commit"), x.ms)
 	}
 	x.ms += int64(rapid.IntRange(-20, 40).Draw(x.t, "ms"))
-	s := batchSpec{base: end, epoch: x.epoch, count: rapid.IntRange(1, 4).Draw(x.t, "count"), ms: x.ms,
-		size: rapid.IntRange(0, 300).Draw(x.t, "size"), pid: pid, seq: x.seqs[pid], salt: byte(x.epoch)}
+	s := batchSpec{
+		base: end, epoch: x.epoch, count: rapid.IntRange(1, 4).Draw(x.t, "count"), ms: x.ms,
+		size: rapid.IntRange(0, 300).Draw(x.t, "size"), pid: pid, seq: x.seqs[pid], salt: byte(x.epoch),
+	}
 	if pid > 0 {
 		s.txn = x.open[pid] || pid == 3
 		x.open[pid] = s.txn
