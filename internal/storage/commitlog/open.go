@@ -156,6 +156,9 @@ func (r *opening) forget(logStart int64) error {
 	if _, err := ParseSnapshot(p, 0); err != nil {
 		return nil // settle removes it
 	}
+	if err := r.keep(l.name(r.bases[k], snapshotSuffix), p); err != nil {
+		return err
+	}
 	for _, base := range r.bases[:k] {
 		for _, suffix := range [...]string{logSuffix, indexSuffix, timeSuffix, txnSuffix} {
 			name := fileName(base, suffix)
@@ -171,6 +174,23 @@ func (r *opening) forget(logStart int64) error {
 	}
 	r.bases = r.bases[k:]
 	return nil
+}
+
+// keep makes a file durable that was read, and its name. The process before this one may have left it in the page cache only,
+// and not even there to be synced: see rewrite.
+func (r *opening) keep(name string, contents []byte) error {
+	f, err := r.l.fs.Open(name)
+	if err != nil {
+		return err
+	}
+	err = writeAt(f, contents, 0)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("keep %s: %w", name, err)
+	}
+	return r.l.fs.SyncDir(r.l.dir)
 }
 
 // segments makes the segments with their sizes. Those whose successor begins at or below the recovery point are taken
