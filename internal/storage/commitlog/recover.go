@@ -17,7 +17,9 @@ import (
 func (r *opening) walk(segs []*segment) error {
 	l := r.l
 	r.first = len(segs) - 1
-	for r.first > 0 && segs[r.first].base > r.point {
+	// A segment that ends at the point is looked at, too: what was cut off behind its end is cut off for good only with the
+	// first sync of its successor.
+	for r.first > 0 && segs[r.first].base >= r.point {
 		r.first--
 	}
 	l.publish(segs)
@@ -49,7 +51,7 @@ func (r *opening) walkSegment(s *segment) (next int64, whole bool, err error) {
 	if err != nil {
 		return 0, false, err
 	}
-	if s.base <= r.point {
+	if s == l.segments()[r.first] {
 		r.from = pos
 	}
 	if pos >= fileSize && next < r.point { // the end is missing, or quarantined

@@ -19,7 +19,7 @@ type Faulty struct {
 //
 // A failed Sync is as bad as ext4 makes it: the unsynced bytes of the file (of all files for SyncFS) will never reach the
 // disk, though reads still return them and the next Sync succeeds (after SyncFS the one after the next: each file keeps
-// the error for whoever syncs it). This needs a Mem inside; over other file systems the
+// the error for whoever syncs it). Truncations are kept. This needs a Mem inside; over other file systems the
 // bytes are merely not synced.
 type Decider func(op Op) error
 

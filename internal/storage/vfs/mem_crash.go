@@ -186,12 +186,18 @@ func (m *Mem) settle(id inodeID) {
 	in.pending = nil
 }
 
-// drop forgets that a file has changes to write.
+// drop forgets that a file has changes to write. That it was cut is no such change: the file system keeps a journal of its
+// own for lengths, and what failed were pages.
 func (m *Mem) drop(id inodeID) {
 	if len(m.inodes[id].pending) == 0 {
 		return
 	}
 	in := m.edit(id)
+	for i := range in.pending {
+		if c := &in.pending[i]; c.truncate && c.off < in.disk.size {
+			c.apply(&in.disk)
+		}
+	}
 	in.pending, in.lost = nil, true
 }
 
