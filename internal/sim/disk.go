@@ -2,7 +2,6 @@ package sim
 
 import (
 	"errors"
-	"path"
 	"syscall"
 	"time"
 
@@ -23,8 +22,7 @@ type disk struct {
 	quiet bool          // no faults: the judge looks
 
 	fullUntil, readsUntil, handlesUntil time.Time
-	failSyncIn                          int  // syncs until one fails; 0: none does
-	journalToo                          bool // a syncfs failed: the kernel tells it to each open file once
+	failSyncIn                          int // syncs until one fails; 0: none does
 }
 
 // powerCut is what an operation panics with when the power goes before it.
@@ -64,7 +62,7 @@ func (d *disk) decide(op vfs.Op) error {
 			panic(powerCut{})
 		}
 	}
-	if w.healing && !d.journalToo {
+	if w.healing {
 		return nil
 	}
 	switch op.Kind {
@@ -87,18 +85,11 @@ func (d *disk) decide(op vfs.Op) error {
 }
 
 func (d *disk) sync(op vfs.Op) error {
-	switch {
-	case d.journalToo && op.Kind == vfs.OpSync && path.Ext(op.Name) == ".journal":
-		d.journalToo = false
-	case d.w.healing:
+	if d.failSyncIn == 0 {
 		return nil
-	case d.failSyncIn == 0:
+	}
+	if d.failSyncIn--; d.failSyncIn > 0 {
 		return nil
-	default:
-		if d.failSyncIn--; d.failSyncIn > 0 {
-			return nil
-		}
-		d.journalToo = op.Kind == vfs.OpSyncFS
 	}
 	d.w.note("sync fails", op.Kind.String()+" "+op.Name, 0, 0)
 	d.w.counts[FailedSyncs]++

@@ -73,7 +73,8 @@ func (c *conn) receive(r *request) {
 	if r.log.part == nil {
 		r.result.Code = wire.UnknownTopicOrPartition
 	} else {
-		r.synced = r.log.part.Topic.Config().FlushMessages == 1
+		c := r.log.part.Topic.Config()
+		r.synced = c.FlushMessages == 1 && !c.CommitSync
 		w.append(r.log, r.batch, r.acks, &r.commit, &r.result)
 	}
 	r.open = !r.commit.Seal()

@@ -65,13 +65,13 @@ func (r *reader) read() {
 	if w.healing {
 		atMost = 1 << 20
 	}
-	got, code := read(l.part, r.at, atMost)
+	got, code, err := read(l.part, r.at, atMost)
 	switch {
 	case code == wire.OffsetOutOfRange && r.at < l.part.LogStart():
 		r.at = l.part.LogStart()
 	case code == wire.KafkaStorageError && w.disk.faulted():
 	case code != wire.None:
-		violate("%v: %s at %d of [%d, %d) is told %v", l, r.name, r.at, l.part.LogStart(), l.part.HighWatermark(), code)
+		violate("%v: %s at %d of [%d, %d) is told %v: %v", l, r.name, r.at, l.part.LogStart(), l.part.HighWatermark(), code, err)
 	case len(got) == 0 && r.at < l.part.HighWatermark():
 		violate("%v: %s gets nothing at %d of [%d, %d)", l, r.name, r.at, l.part.LogStart(), l.part.HighWatermark())
 	case len(got) > 0:

@@ -352,9 +352,9 @@ func (l *plog) reopened(w *world, t *truth) {
 // audit reads everything that can be read.
 func (l *plog) audit(w *world) {
 	for at := l.part.LogStart(); at < l.part.HighWatermark(); {
-		got, code := read(l.part, at, 1<<20)
+		got, code, err := read(l.part, at, 1<<20)
 		if code != wire.None || len(got) == 0 {
-			violate("%v: read at %d of [%d, %d): %v, %d bytes", l, at, l.part.LogStart(), l.part.HighWatermark(), code, len(got))
+			violate("%v: read at %d of [%d, %d): %v, %d bytes, %v", l, at, l.part.LogStart(), l.part.HighWatermark(), code, len(got), err)
 		}
 		next := l.check(at, got)
 		w.counts[RecordsAudited] += next - at
@@ -363,16 +363,16 @@ func (l *plog) audit(w *world) {
 }
 
 // read reads whole batches from the one that holds the offset at.
-func read(p *partition.Partition, at int64, maxBytes int) ([]byte, wire.Code) {
+func read(p *partition.Partition, at int64, maxBytes int) ([]byte, wire.Code, error) {
 	r := p.Read(partition.ReadRequest{Offset: at, CurrentEpoch: -1, MaxBytes: maxBytes, AtLeastOne: true})
 	if r.Code != wire.None || r.Span.Len == 0 {
-		return nil, r.Code
+		return nil, r.Code, nil
 	}
 	buf := make([]byte, r.Span.Len)
 	if err := r.Span.ReadAt(buf); err != nil {
-		return nil, partition.ReadCode(err)
+		return nil, partition.ReadCode(err), err
 	}
-	return buf, wire.None
+	return buf, wire.None, nil
 }
 
 // check compares what was read from an offset on with what was appended, and returns where to read on.
