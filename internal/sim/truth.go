@@ -321,13 +321,14 @@ func (l *plog) reopened(w *world, t *truth) {
 	case start > l.ceiling && l.ceiling < l.must && !t.retaining:
 		violate("%v starts at %d after %v, and nothing was deleted beyond %d", l, start, t.mode, l.ceiling)
 	}
-	lost := end < int64(len(l.line))
+	kept := end // records from here on are lost, and are allowed to be
+	if start > l.must {
+		kept = l.must // what was deleted may have been lost before, and with it what the log knew of its producers
+		l.forgotten = start
+	}
 	l.line, l.maybe = may[:end:end], nil
 	clear(l.where)
 	clear(l.newest)
-	if lost && start > l.must {
-		l.forgotten = start
-	}
 	for at := l.forgotten; at < end; at++ {
 		l.where[l.line[at]] = at
 		if id, ok := w.writers[l.line[at]]; ok {
@@ -335,7 +336,7 @@ func (l *plog) reopened(w *world, t *truth) {
 		}
 	}
 	for _, p := range w.producers {
-		if lost && p.log == l && p.acked > end {
+		if p.log == l && p.acked > kept {
 			p.shaken = true
 		}
 	}
