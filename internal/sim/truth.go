@@ -58,7 +58,7 @@ type plog struct {
 	line      []int64         // the record at each offset
 	where     map[int64]int64 // and the offset of each record, for those that must not be there twice
 	newest    map[int64]int64 // the last record of each idempotent producer
-	maybe     []int64         // the batch that is being appended: a crash may leave it
+	maybe     []stray         // batches whose writing did not come to its end, or failed: a crash may leave them
 	forgotten int64           // records below it were deleted and then lost, and with them what the log knew of their producers
 	high      int64           // high watermark last seen
 	durable   int64           // below it no crash may take anything
@@ -124,9 +124,11 @@ func (l *plog) look(w *world) {
 // append appends a batch and holds the node to what it says about it.
 func (w *world) append(l *plog, b *batch, acks partition.Acks, c *partition.Commit, r *wire.ProducePartitionResult) {
 	end := l.part.LogEnd()
-	l.maybe = b.records
+	l.maybe = append(l.maybe, stray{end, b.records})
 	l.part.Append(slices.Clone(b.bytes), acks, w.now, c, r)
-	l.maybe = nil
+	if l.part.LogEnd() != end || r.Code != wire.KafkaStorageError {
+		l.maybe = l.maybe[:len(l.maybe)-1]
+	}
 	switch l.part.LogEnd() {
 	case end:
 		if r.Code == wire.None {
@@ -306,9 +308,57 @@ func (t *truth) reopened(w *world) {
 	w.disk.quiet, t.retaining = false, false
 }
 
+// stray is a batch that may have got to the disk, or most of it, without anybody having been told so.
+type stray struct {
+	at      int64
+	records []int64
+}
+
+// survivors is the line as it may be now: what was promised, what was appended, and where the disk says so, what was
+// refused while its bytes were being written. A torn write may even lack nothing but zeros.
+func (l *plog) survivors(end int64) []int64 {
+	line := slices.Clone(l.line)
+	for at := max(l.must, l.part.LogStart()); at < l.part.HighWatermark(); {
+		got, _, _ := read(l.part, at, 1<<20)
+		if len(got) == 0 {
+			break // the audit will say why
+		}
+		for len(got) > 0 {
+			b, rest, err := record.Next(got)
+			if err != nil {
+				return line
+			}
+			base, records := b.BaseOffset(), serials(b)
+			if int64(len(line)) < base || len(line[base:]) < len(records) || !slices.Equal(line[base:][:len(records)], records) {
+				if !slices.ContainsFunc(l.maybe, func(s stray) bool { return s.at == base && slices.Equal(s.records, records) }) {
+					return line
+				}
+				line = append(line[:base], records...)
+			}
+			at, got = b.NextOffset(), rest
+		}
+	}
+	for _, s := range l.maybe { // not committed, so not read
+		if s.at == int64(len(line)) && end > s.at {
+			line = append(line, s.records...)
+		}
+	}
+	return line
+}
+
+// serials are the numbers of a batch's records.
+func serials(b record.Batch) (out []int64) {
+	for r, err := range b.Records(nil) {
+		if err == nil && len(r.Value) >= 8 {
+			out = append(out, int64(binary.BigEndian.Uint64(r.Value)))
+		}
+	}
+	return out
+}
+
 func (l *plog) reopened(w *world, t *truth) {
 	start, high, end := l.part.LogStart(), l.part.HighWatermark(), l.part.LogEnd()
-	may := append(slices.Clip(l.line), l.maybe...)
+	may := l.survivors(end)
 	switch {
 	case end < l.must:
 		violate("%v ends at %d after %v; records up to %d were promised (acknowledged and shown as committed: %d)", l, end, t.mode, l.must, l.durable)
@@ -326,7 +376,10 @@ func (l *plog) reopened(w *world, t *truth) {
 		kept = l.must // what was deleted may have been lost before, and with it what the log knew of its producers
 		l.forgotten = start
 	}
-	l.line, l.maybe = may[:end:end], nil
+	l.line = may[:end:end]
+	if high == end { // all is synced: nothing comes back any more
+		l.maybe = nil
+	}
 	clear(l.where)
 	clear(l.newest)
 	for at := l.forgotten; at < end; at++ {
