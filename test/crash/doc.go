@@ -10,13 +10,18 @@
 //	rot_test     every byte region of every kind of file is flipped or cut off
 //
 // What they hold the node to is in world_test.go: a world notes each promise before it is given (a request in flight may
-// be there or not) and verifies an opened node against it. log_test.go does the same to commitlog alone, with what no
-// client can ask for yet: transactions and a follower's truncations.
+// be there or not) and verifies an opened node against it. commitlog's own crash tests hold what no client can ask for
+// yet: transactions and a follower's truncations.
+//
+// Every other run has its partitions in order, one thing at a time, and repeats exactly; the others have their goroutines.
 //
 // Runs are inside testing/synctest: the clock moves when nobody has work, so checkpoints, sweeps and retention happen in
 // them, a hang is a deadlock that the runtime reports, and ten minutes cost nothing.
 //
 //	go test ./test/crash                              about 2,000 images
 //	go test ./test/crash -crash.images=1000000        as many as asked for; HOLDFAST_CRASH_IMAGES does the same
-//	go test ./test/crash -run X -crash.write          writes the tables under docs/results
+//	go test ./test/crash -crash.stride=1 -crash.rot=1 every operation fails, every byte is damaged
+//	go test ./test/crash -crash.write                 writes the tables under docs/results
+//
+// test/bugs holds these tests to their word: known bugs, each of which must be found.
 package crash

@@ -70,7 +70,11 @@ func rollByTime(w *world, b *box) error {
 	}
 	for range 12 {
 		n := plan{topic: "timed", index: int32(w.rand.IntN(2)), count: 1 + w.rand.IntN(3), size: 40, producer: int64(w.rand.IntN(3))}
-		if err := w.mustProduce(b, w.acks(), n); err != nil {
+		acks := partition.AcksAll
+		if w.rand.IntN(2) == 0 { // unsynced when the segment rolls
+			acks = partition.AcksLeader
+		}
+		if err := w.mustProduce(b, acks, n); err != nil {
 			return err
 		}
 		if w.rand.IntN(4) == 0 {

@@ -553,8 +553,10 @@ func (w *world) goOn(b *box) error {
 		plans := make([]plan, len(t.logs))
 		for i, l := range t.logs {
 			plans[i] = plan{topic: name, index: l.index, count: 2, size: 50}
-			if len(l.producers) > 0 {
-				plans[i].producer = slices.Max(slices.Collect(maps.Keys(l.producers)))
+			for _, id := range slices.Sorted(maps.Keys(l.producers)) { // what was lost may be sent again, and is no repeat
+				if err := w.mustProduce(b, partition.AcksAll, plan{topic: name, index: l.index, count: 1 + len(l.must)%3, size: 50, producer: id}); err != nil {
+					return err
+				}
 			}
 		}
 		if err := w.mustProduce(b, partition.AcksAll, plans...); err != nil {

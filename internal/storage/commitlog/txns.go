@@ -62,8 +62,14 @@ func (l *Log) confirmTxns(s *segment) error {
 	defer w.close()
 	for _, t := range entries {
 		p, ok, err := l.find(s, t.LastOffset, v)
+		if errors.Is(err, ErrDamaged) { // nothing speaks against the entry
+			continue
+		}
 		if err != nil {
 			return err
+		}
+		if _, in := l.damageAt(s, p.pos); in {
+			continue
 		}
 		if b, _, err := w.header(p.pos); !ok || err != nil || !b.Control() || b.LastOffset() != t.LastOffset || b.ProducerID() != t.ProducerID {
 			return errIndex
