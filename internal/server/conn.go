@@ -116,8 +116,8 @@ func (c *conn) write(answer []byte) error {
 // A client that takes nothing of its answer is looked at every writeStep. Where answers have little memory left it is
 // cut off after shortPatience, for its answer keeps others from theirs; where the node stops, after drainPatience.
 const (
-	writeStep     = time.Second
-	shortPatience = 2 * time.Second
+	writeStep     = 500 * time.Millisecond
+	shortPatience = 1500 * time.Millisecond
 	drainPatience = 300 * time.Millisecond
 )
 
