@@ -113,7 +113,7 @@ func (s clientSettings) produceOptions() ([]kgo.Opt, error) {
 	if _, ok := s["buffer.memory"]; ok {
 		opts = append(opts, kgo.MaxBufferedBytes(int(s.int("buffer.memory", 0))))
 	}
-	opts = append(opts, kgo.ProducerBatchCompression(codec(s["compression.type"])))
+	opts = append(opts, kgo.ProducerBatchCompression(workload.Codec(s["compression.type"])))
 	return s.acksOptions(opts)
 }
 
@@ -137,20 +137,6 @@ func (s clientSettings) acksOptions(opts []kgo.Opt) ([]kgo.Opt, error) {
 	}
 	inflight := int(s.int("max.in.flight.requests.per.connection", 1)) // one keeps the order across retries
 	return append(opts, kgo.DisableIdempotentWrite(), kgo.MaxProduceRequestsInflightPerBroker(inflight)), nil
-}
-
-func codec(name string) kgo.CompressionCodec {
-	switch name {
-	case "gzip":
-		return kgo.GzipCompression()
-	case "snappy":
-		return kgo.SnappyCompression()
-	case "lz4":
-		return kgo.Lz4Compression()
-	case "zstd":
-		return kgo.ZstdCompression()
-	}
-	return kgo.NoCompression()
 }
 
 // securityOptions adds the way of connecting: plain or TLS, and SASL.

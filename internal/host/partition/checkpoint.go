@@ -10,7 +10,8 @@ import (
 	"holdfast/internal/storage/vfs"
 )
 
-// The files of a data directory beside its partitions, with Kafka's names and formats where Kafka has them.
+// The files of a data directory beside its partitions, with Kafka's names where Kafka has them. Their lines are Kafka's with a
+// topic id and a checksum behind: a name made anew inherits nothing, and a flipped digit is noticed.
 const (
 	recoveryFile = "recovery-point-offset-checkpoint"
 	startFile    = "log-start-offset-checkpoint"

@@ -72,7 +72,7 @@ func (s Settings) options() []kgo.Opt {
 	opts := []kgo.Opt{
 		kgo.ProducerLinger(s.Linger),
 		kgo.RecordDeliveryTimeout(s.DeliveryTimeout),
-		kgo.ProducerBatchCompression(codec(s.Codec)),
+		kgo.ProducerBatchCompression(Codec(s.Codec)),
 		kgo.MaxBufferedRecords(max(1000, int(s.Rate*2))),
 	}
 	switch s.Acks {
@@ -92,7 +92,8 @@ func (s Settings) options() []kgo.Opt {
 	return append(opts, kgo.DisableIdempotentWrite(), kgo.MaxProduceRequestsInflightPerBroker(1)) // one keeps the order
 }
 
-func codec(name string) kgo.CompressionCodec {
+// Codec is the compression that a client's compression.type names; none for a name it does not know.
+func Codec(name string) kgo.CompressionCodec {
 	switch name {
 	case "gzip":
 		return kgo.GzipCompression()
