@@ -16,6 +16,7 @@ var floors = []floor{
 	{"proto", [][]string{{"internal/proto/wire", "internal/proto/record"}}},
 	{"core", [][]string{
 		{"internal/core/image"},
+		{"internal/core/shard"},
 		{"internal/core/replica", "internal/core/producer", "internal/core/controller", "internal/core/group", "internal/core/txn", "internal/core/acl"},
 	}},
 	{"storage", [][]string{{"internal/storage/vfs"}, {"internal/storage/journal", "internal/storage/commitlog"}}},
