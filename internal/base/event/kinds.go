@@ -166,11 +166,49 @@ var KindConfigChanged = &Kind{
 	Doc:      "An AlterConfigs or IncrementalAlterConfigs request.",
 }
 
+// KindOffsetExpired: a committed offset was dropped by retention.
+var KindOffsetExpired = &Kind{
+	Name: "offset_expired", Severity: slog.LevelWarn,
+	Fields:   []Field{number("offset", "that was committed")},
+	Sentence: "the offset {offset} that group {group} had committed for {topic}-{partition} expired",
+	Doc:      "The group had no member, or none that reads this topic, for offsets.retention.minutes. Who reads on starts where auto.offset.reset says.",
+}
+
+// KindOffsetTopicGone: a committed offset went with its topic.
+var KindOffsetTopicGone = &Kind{
+	Name: "offset_topic_gone", Severity: slog.LevelInfo,
+	Fields:   []Field{number("offset", "that was committed")},
+	Sentence: "the offset {offset} that group {group} had committed for {topic}-{partition} went with the topic, which was deleted",
+	Doc:      "A topic of the same name starts without committed offsets.",
+}
+
+// KindCommitMovedBack: a group committed an offset below the one before.
+var KindCommitMovedBack = &Kind{
+	Name: "commit_moved_back", Severity: slog.LevelWarn,
+	Fields: []Field{
+		clientID, clientHost, text("member", "who committed; empty if no member did"),
+		number("before", "the offset that was committed before"), number("offset", "the offset that is committed now"),
+	},
+	Sentence: "client {client_id} at {client_host} moved group {group} on {topic}-{partition} back from offset {before} to {offset}: the records between are read again",
+	Doc:      "A reset, a member that was slow to give a partition up, or a bug of the application.",
+}
+
+// KindCommitToRecreated: the offset that was committed before belongs to a topic that is gone.
+var KindCommitToRecreated = &Kind{
+	Name: "commit_to_recreated", Severity: slog.LevelWarn,
+	Fields: []Field{
+		clientID, clientHost, text("member", "who committed; empty if no member did"),
+		number("before", "the offset that was committed for the topic that is gone"), number("offset", "the offset that is committed now"),
+	},
+	Sentence: "client {client_id} at {client_host} committed offset {offset} of group {group} for {topic}-{partition}, which was deleted and created again since offset {before} was committed",
+	Doc:      "If the offset was read from the old topic, records of the new one are skipped or read again.",
+}
+
 // Kinds lists the table sorted by name.
 func Kinds() []*Kind {
 	return []*Kind{
-		KindConfigChanged, KindDirFailed, KindDiskFreed, KindDiskFull, KindFetchOutOfRange, KindNodeStarted, KindNodeStopped,
-		KindPartitionOffline, KindPartitionsAdded, KindQuarantined, KindRecordsDeleted, KindRecordsExpired, KindTopicCreated,
+		KindCommitMovedBack, KindCommitToRecreated, KindConfigChanged, KindDirFailed, KindDiskFreed, KindDiskFull, KindFetchOutOfRange, KindNodeStarted, KindNodeStopped,
+		KindOffsetExpired, KindOffsetTopicGone, KindPartitionOffline, KindPartitionsAdded, KindQuarantined, KindRecordsDeleted, KindRecordsExpired, KindTopicCreated,
 		KindTopicDeleted, KindTruncatedTail, KindUncleanStart,
 	}
 }

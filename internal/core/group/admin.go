@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"holdfast/internal/core/shard"
 	"holdfast/internal/proto/wire"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -145,7 +146,7 @@ func (t *turn) endMembership(id string, g *group) {
 }
 
 func (t *turn) forget(id string, key offsetKey) {
-	t.out.Records = append(t.out.Records, &OffsetRecord{Group: id, Topic: key.topic, Partition: key.partition, ProducerID: NoProducer})
+	t.out.Records = append(t.out.Records, &OffsetRecord{Group: id, Topic: key.topic, Partition: key.partition, ProducerID: shard.NoProducer})
 }
 
 func (t *turn) deleteOffsets(r *kmsg.OffsetDeleteRequest) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"holdfast/internal/core/image"
+	"holdfast/internal/core/shard"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -26,9 +27,9 @@ func newCrowd(partitions int) *crowd {
 	return &crowd{s: New(DefaultConfig()), img: h.img}
 }
 
-func (c *crowd) do(r any) Outcome {
+func (c *crowd) do(r any) shard.Outcome {
 	c.n++
-	cmd := Command{Request: r, Call: Call(c.n), Image: c.img, Client: Client{ID: "c", Host: "/h"}}
+	cmd := shard.Command{Request: r, Call: shard.Call(c.n), Image: c.img, Client: shard.Client{ID: "c", Host: "/h"}}
 	cmd.Nonce[0], cmd.Nonce[1], cmd.Nonce[2] = byte(c.n), byte(c.n>>8), byte(c.n>>16)
 	out := c.s.Decide(ms(c.now), cmd)
 	for _, r := range out.Records {
@@ -71,7 +72,7 @@ func (c *crowd) settle(n int) int {
 			}
 		}
 		c.now += 100
-		c.do(&Fired{TimerKey{TimerAssign, "g", ""}})
+		c.do(&shard.Fired{Timer: TimerKey{TimerAssign, "g", ""}})
 		if c.s.consumer("g").state() == "Stable" {
 			return round
 		}
@@ -89,7 +90,7 @@ func BenchmarkClassicAllIn(b *testing.B) {
 			r.Protocols = []kmsg.JoinGroupRequestProtocol{{Name: "cooperative-sticky", Metadata: make([]byte, 100)}}
 			c.do(r)
 		}
-		out := c.do(&Fired{TimerKey{TimerInitialDelay, "g", ""}})
+		out := c.do(&shard.Fired{Timer: TimerKey{TimerInitialDelay, "g", ""}})
 		for _, reply := range out.Replies {
 			resp := reply.Response.(*kmsg.JoinGroupResponse)
 			r := kmsg.NewPtrSyncGroupRequest()

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"holdfast/internal/core/shard"
+
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -48,7 +50,7 @@ type classic struct {
 type member struct {
 	id         string
 	instance   *string
-	client     Client
+	client     shard.Client
 	session    time.Duration
 	rebalance  time.Duration
 	protocols  []kmsg.JoinGroupRequestProtocol // in the member's order of preference
@@ -60,7 +62,7 @@ type member struct {
 
 // parked is a caller that waits.
 type parked struct {
-	call    Call
+	call    shard.Call
 	version int16
 }
 
@@ -279,7 +281,7 @@ func fromValue(id string, v *kmsg.GroupMetadataValue) *classic {
 			continue
 		}
 		g.insert(&member{
-			id: m.MemberID, instance: m.InstanceID, client: Client{ID: m.ClientID, Host: m.ClientHost}, session: session, rebalance: rebalance,
+			id: m.MemberID, instance: m.InstanceID, client: shard.Client{ID: m.ClientID, Host: m.ClientHost}, session: session, rebalance: rebalance,
 			protocols: []kmsg.JoinGroupRequestProtocol{{Name: protocol, Metadata: m.Subscription}}, assignment: m.Assignment,
 		})
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"holdfast/internal/core/image"
+	"holdfast/internal/core/shard"
 	"holdfast/internal/proto/wire"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -24,15 +25,15 @@ var (
 )
 
 // golden is what the lines of testdata/kafka-4.3.1.txt mean.
-func golden() map[string]Record {
-	offset := func(c *Committed) Record {
-		return &OffsetRecord{Group: "group", Topic: "orders", Partition: 3, ProducerID: NoProducer, Committed: c}
+func golden() map[string]shard.Record {
+	offset := func(c *Committed) shard.Record {
+		return &OffsetRecord{Group: "group", Topic: "orders", Partition: 3, ProducerID: shard.NoProducer, Committed: c}
 	}
-	consumer := func(kind int16, name string, v consumerValue) Record {
+	consumer := func(kind int16, name string, v consumerValue) shard.Record {
 		return &ConsumerRecord{Kind: kind, Group: "group", Name: name, value: v}
 	}
-	client := Client{ID: "c", Host: "/127.0.0.1"}
-	return map[string]Record{
+	client := shard.Client{ID: "c", Host: "/127.0.0.1"}
+	return map[string]shard.Record{
 		"offset":                  offset(&Committed{Offset: 42, LeaderEpoch: 7, Metadata: "meta", CommitMs: 1000, ExpireMs: -1, TopicID: goldenID}),
 		"offset-without-topic-id": offset(&Committed{Offset: 42, LeaderEpoch: -1, CommitMs: 1000, ExpireMs: -1}),
 		"offset-that-expires":     offset(&Committed{Offset: 42, LeaderEpoch: -1, Metadata: "meta", CommitMs: 1000, ExpireMs: 2000}),
@@ -147,12 +148,12 @@ func TestDecodeRefuses(t *testing.T) {
 		"a tag of wrong size": {"0003000567726f7570", "000000000009010004aabbccdd"},
 		"a huge array":        {"0007000567726f757000026d31", "0000ffffffff0f"},
 	} {
-		if r, err := Decode(unhex(t, c.key), unhex(t, c.value)); err == nil || errors.Is(err, ErrUnknownRecord) {
+		if r, err := Decode(unhex(t, c.key), unhex(t, c.value)); err == nil || errors.Is(err, shard.ErrUnknownRecord) {
 			t.Errorf("%s: %+v, %v", name, r, err)
 		}
 	}
 	for _, kind := range []string{"0004", "0009", "0011", "7fff"} {
-		if _, err := Decode(unhex(t, kind+"000567726f7570"), nil); !errors.Is(err, ErrUnknownRecord) {
+		if _, err := Decode(unhex(t, kind+"000567726f7570"), nil); !errors.Is(err, shard.ErrUnknownRecord) {
 			t.Errorf("type %s: %v", kind, err)
 		}
 	}
@@ -181,7 +182,7 @@ func FuzzDecode(f *testing.F) {
 		if !bytes.Equal(k, k2) || !bytes.Equal(v, v2) {
 			t.Fatalf("%x %x\n%x %x", k, v, k2, v2)
 		}
-		s.Decide(ms(0), Command{Request: &Loaded{}, Image: image.Empty()})
+		s.Decide(ms(0), shard.Command{Request: &shard.Loaded{}, Image: image.Empty()})
 	})
 }
 

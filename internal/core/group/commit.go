@@ -1,7 +1,9 @@
 package group
 
 import (
+	"holdfast/internal/base/event"
 	"holdfast/internal/core/image"
+	"holdfast/internal/core/shard"
 	"holdfast/internal/proto/wire"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -32,7 +34,7 @@ func (t *turn) commit(r *kmsg.OffsetCommitRequest) {
 				c = t.mayCommitPartition(r.Group, r.MemberID, r.Generation, topicPartition{topic.ID, p.Partition})
 			}
 			if c == wire.None {
-				c = t.accept(o, NoProducer, 0)
+				c = t.accept(o, shard.NoProducer, 0)
 			}
 			size += 96 + len(r.Group) + len(o.metadata())
 			out.Partitions = append(out.Partitions, kmsg.OffsetCommitResponseTopicPartition{Partition: p.Partition, ErrorCode: int16(c)})
@@ -40,7 +42,7 @@ func (t *turn) commit(r *kmsg.OffsetCommitRequest) {
 		resp.Topics = append(resp.Topics, out)
 	}
 	if size > t.s.cfg.MaxRecordBytes && len(t.out.Records) > 0 {
-		t.out = Outcome{} // it must be one batch, and would not fit into one
+		t.out = shard.Outcome{} // it must be one batch, and would not fit into one
 		for i := range resp.Topics {
 			for j := range resp.Topics[i].Partitions {
 				resp.Topics[i].Partitions[j].ErrorCode = int16(wire.InvalidCommitOffsetSize)
@@ -176,7 +178,7 @@ func (t *turn) accept(o offer, producer int64, epoch int16) wire.Code {
 	case len(o.metadata()) > t.s.cfg.OffsetMetadataMax, o.expireMs >= 0 && len(o.metadata()) > maxName:
 		return wire.OffsetMetadataTooLarge
 	}
-	t.tell(o)
+	t.tellJump(o)
 	t.out.Records = append(t.out.Records, &OffsetRecord{
 		Group: o.group, Topic: o.topic.Name, Partition: o.partition, ProducerID: producer, ProducerEpoch: epoch,
 		Committed: &Committed{
@@ -186,8 +188,8 @@ func (t *turn) accept(o offer, producer int64, epoch int16) wire.Code {
 	return wire.None
 }
 
-// tell makes an event of a commit that repeats what was read, or belongs to a topic the one before did not.
-func (t *turn) tell(o offer) {
+// tellJump makes an event of a commit that repeats what was read, or belongs to a topic the one before did not.
+func (t *turn) tellJump(o offer) {
 	g := t.s.groups[o.group]
 	if g == nil {
 		return
@@ -196,16 +198,16 @@ func (t *turn) tell(o offer) {
 	if !ok {
 		return
 	}
-	e := Event{Group: o.group, Topic: o.topic.Name, Partition: o.partition, From: before.Offset, To: o.offset, Member: o.member, Client: t.cmd.Client}
+	kind := event.KindCommitMovedBack
 	switch {
 	case !before.TopicID.Zero() && before.TopicID != o.topic.ID:
-		e.Kind = EventCommitToRecreated
-	case o.offset < before.Offset:
-		e.Kind = EventCommitMovedBack
-	default:
+		kind = event.KindCommitToRecreated
+	case o.offset >= before.Offset:
 		return
 	}
-	t.out.Events = append(t.out.Events, e)
+	t.tell(event.New(kind, t.now, 0).In(o.topic.Name, o.partition).Of(o.group).
+		Text("client_id", t.cmd.Client.ID).Text("client_host", t.cmd.Client.Host).Text("member", o.member).
+		Number("before", before.Offset).Number("offset", o.offset))
 }
 
 func (s *Shard) applyOffset(at int64, r *OffsetRecord) {
@@ -216,7 +218,7 @@ func (s *Shard) applyOffset(at int64, r *OffsetRecord) {
 		delete(g.offsets, key)
 		s.dropPending(r.Group, key)
 		s.tidy(r.Group)
-	case r.ProducerID != NoProducer:
+	case r.ProducerID != shard.NoProducer:
 		s.open[r.ProducerID] = append(s.open[r.ProducerID], pendingOffset{r, at})
 		g.unstable[key]++
 	default:
@@ -245,7 +247,7 @@ func (s *Shard) dropPending(id string, key offsetKey) {
 }
 
 // applyMarker ends a transaction. An offset that was committed outside of it meanwhile stays: it is the later word.
-func (s *Shard) applyMarker(m *TransactionMarker) {
+func (s *Shard) applyMarker(m *shard.Marker) {
 	for _, p := range s.open[m.ProducerID] {
 		g, key := s.at(p.record.Group), offsetKey{p.record.Topic, p.record.Partition}
 		if before, ok := g.offsets[key]; m.Commit && (!ok || before.at < p.at) {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"holdfast/internal/core/image"
+	"holdfast/internal/core/shard"
 )
 
 // The assignors that run here; see assignor.go.
@@ -182,8 +183,8 @@ func (c *consumer) subscribed(topic string) bool {
 }
 
 // records is the group as the log would have it, shortest and sorted.
-func (c *consumer) records() []Record {
-	out := []Record{c.record(keyConsumer, "", &epochValue{c.epoch, c.hash})}
+func (c *consumer) records() []shard.Record {
+	out := []shard.Record{c.record(keyConsumer, "", &epochValue{c.epoch, c.hash})}
 	for _, pattern := range slices.Sorted(maps.Keys(c.regexes)) {
 		out = append(out, c.record(keyConsumerRegex, pattern, c.regexes[pattern]))
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"holdfast/internal/core/shard"
 	"holdfast/internal/proto/wire"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -31,7 +32,7 @@ func (t *turn) consumerHeartbeat(r *kmsg.ConsumerGroupHeartbeatRequest) {
 		}
 	}
 	if bad != nil {
-		t.out = Outcome{}
+		t.out = shard.Outcome{}
 		resp.ErrorCode = int16(bad.code)
 		if bad.message != "" {
 			resp.ErrorMessage = &bad.message
@@ -151,7 +152,7 @@ func (t *turn) consumerFor(r *kmsg.ConsumerGroupHeartbeatRequest) (*consumer, *r
 	return c, nil
 }
 
-func (t *turn) put(r Record) { t.out.Records = append(t.out.Records, r) }
+func (t *turn) put(r shard.Record) { t.out.Records = append(t.out.Records, r) }
 
 // whoBeats finds the member, lets a new one in, and fences one that is behind.
 func (t *turn) whoBeats(b *beating) *refusal {
@@ -260,7 +261,7 @@ func (t *turn) step(b *beating, v memberValue) (was currentValue, epoch int32) {
 }
 
 // described is what the member says of itself, by its heartbeat and those before.
-func (b *beating) described(client Client) memberValue {
+func (b *beating) described(client shard.Client) memberValue {
 	r, v := b.r, b.m.memberValue
 	if r.InstanceID != nil {
 		v.Instance = r.InstanceID

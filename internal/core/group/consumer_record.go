@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"holdfast/internal/core/shard"
+
 	"github.com/twmb/franz-go/pkg/kbin"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -61,7 +63,7 @@ type targetEpochValue struct {
 type memberValue struct {
 	Instance    *string
 	Rack        *string
-	Client      Client
+	Client      shard.Client
 	Topics      []string // subscribed by name, sorted
 	Regex       *string  // subscribed by pattern
 	RebalanceMs int32
@@ -188,11 +190,11 @@ func (v *regexValue) appendTo(b []byte) []byte {
 	return append(kbin.AppendInt64(b, v.atMs), noTags)
 }
 
-func decodeConsumer(kind int16, key, value []byte) (Record, error) {
+func decodeConsumer(kind int16, key, value []byte) (shard.Record, error) {
 	switch kind {
 	case keyConsumer, keyConsumerMember, keyConsumerTarget, keyConsumerTargetMember, keyConsumerCurrent, keyConsumerRegex:
 	default:
-		return nil, fmt.Errorf("%w: %d", ErrUnknownRecord, kind)
+		return nil, fmt.Errorf("%w: %d", shard.ErrUnknownRecord, kind)
 	}
 	k := kbin.Reader{Src: key[2:]}
 	r := &ConsumerRecord{Kind: kind, Group: k.String()}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"holdfast/internal/core/image"
+	"holdfast/internal/core/shard"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -23,16 +24,16 @@ type fakeHost struct {
 	now    time.Time
 	timers map[TimerKey]time.Time
 	log    []entry
-	calls  Call
+	calls  shard.Call
 	nonces uint64
-	open   map[Call]kmsg.Request // who has no answer yet
+	open   map[shard.Call]kmsg.Request // who has no answer yet
 	meta   int64
 }
 
 type entry struct {
 	key, value []byte
 	producer   int64
-	marker     *TransactionMarker
+	marker     *shard.Marker
 }
 
 // fataler is a *testing.T or a *rapid.T.
@@ -44,7 +45,7 @@ type fataler interface {
 func newHost(t fataler, cfg Config) *fakeHost {
 	return &fakeHost{
 		t: t, shard: New(cfg), cfg: cfg, img: image.Empty(), now: time.UnixMilli(0).UTC(),
-		timers: map[TimerKey]time.Time{}, open: map[Call]kmsg.Request{},
+		timers: map[TimerKey]time.Time{}, open: map[shard.Call]kmsg.Request{},
 	}
 }
 
@@ -67,18 +68,18 @@ func (h *fakeHost) grow(name string, partitions int) {
 	h.img = h.img.Apply(h.meta, records)
 }
 
-func (h *fakeHost) drop(name string) DeletedTopic {
+func (h *fakeHost) drop(name string) shard.DeletedTopic {
 	h.meta++
 	t := h.img.Topic(name)
 	h.img = h.img.Apply(h.meta, []image.Record{&image.RemoveTopicRecord{ID: t.ID}})
-	return DeletedTopic{t.Name, t.ID}
+	return shard.DeletedTopic{Name: t.Name, ID: t.ID}
 }
 
 // do is one whole turn.
-func (h *fakeHost) do(request any, client Client) (Call, Outcome) {
+func (h *fakeHost) do(request any, client shard.Client) (shard.Call, shard.Outcome) {
 	h.calls++
 	h.nonces++
-	cmd := Command{Request: request, Call: h.calls, Client: client, Image: h.img}
+	cmd := shard.Command{Request: request, Call: h.calls, Client: client, Image: h.img}
 	binary.BigEndian.PutUint64(cmd.Nonce[8:], h.nonces)
 	if r, ok := request.(kmsg.Request); ok {
 		h.open[h.calls] = r
@@ -96,10 +97,10 @@ func (h *fakeHost) do(request any, client Client) (Call, Outcome) {
 	return cmd.Call, out
 }
 
-func (h *fakeHost) apply(out Outcome) {
+func (h *fakeHost) apply(out shard.Outcome) {
 	for _, r := range out.Records {
 		if key, value := r.Encode(); key != nil {
-			e := entry{key: key, value: value, producer: NoProducer}
+			e := entry{key: key, value: value, producer: shard.NoProducer}
 			if o, ok := r.(*OffsetRecord); ok {
 				e.producer = o.ProducerID
 			}
@@ -108,10 +109,11 @@ func (h *fakeHost) apply(out Outcome) {
 		h.shard.Apply(int64(len(h.log)), r)
 	}
 	for _, timer := range out.Timers {
+		key := timer.Key.(TimerKey)
 		if timer.At.IsZero() {
-			delete(h.timers, timer.Key)
-		} else if _, armed := h.timers[timer.Key]; !armed || !timer.Keep {
-			h.timers[timer.Key] = timer.At
+			delete(h.timers, key)
+		} else if _, armed := h.timers[key]; !armed || !timer.Keep {
+			h.timers[key] = timer.At
 		}
 	}
 	for _, r := range out.Replies {
@@ -136,9 +138,9 @@ func roundTrip(t fataler, resp kmsg.Response) {
 	}
 }
 
-func sameOutcome(a, b Outcome) bool {
+func sameOutcome(a, b shard.Outcome) bool {
 	return reflect.DeepEqual(a.Timers, b.Timers) && reflect.DeepEqual(a.Events, b.Events) && reflect.DeepEqual(a.Replies, b.Replies) &&
-		slices.EqualFunc(a.Records, b.Records, func(x, y Record) bool {
+		slices.EqualFunc(a.Records, b.Records, func(x, y shard.Record) bool {
 			xk, xv := x.Encode()
 			yk, yv := y.Encode()
 			return bytes.Equal(xk, yk) && bytes.Equal(xv, yv)
@@ -189,17 +191,17 @@ func (h *fakeHost) checkReplay() {
 }
 
 func (h *fakeHost) marker(producer int64, commit bool) {
-	m := &TransactionMarker{ProducerID: producer, Commit: commit}
+	m := &shard.Marker{ProducerID: producer, Commit: commit}
 	h.log = append(h.log, entry{marker: m})
 	h.shard.Apply(int64(len(h.log)), m)
 	h.checkReplay()
 }
 
 // restart is a coordinator that dies: who waits is never answered.
-func (h *fakeHost) restart() Outcome {
+func (h *fakeHost) restart() shard.Outcome {
 	h.shard = h.replay()
-	h.timers, h.open = map[TimerKey]time.Time{}, map[Call]kmsg.Request{}
-	_, out := h.do(&Loaded{}, Client{})
+	h.timers, h.open = map[TimerKey]time.Time{}, map[shard.Call]kmsg.Request{}
+	_, out := h.do(&shard.Loaded{}, shard.Client{})
 	return out
 }
 
@@ -223,7 +225,7 @@ func (h *fakeHost) next(until time.Time) (TimerKey, bool) {
 }
 
 // tick lets time pass and fires what is due, one at a time.
-func (h *fakeHost) tick(d time.Duration, told func(TimerKey, Outcome)) {
+func (h *fakeHost) tick(d time.Duration, told func(TimerKey, shard.Outcome)) {
 	until := h.now.Add(d)
 	for turns := 0; ; turns++ {
 		if turns > 100_000 {
@@ -237,7 +239,7 @@ func (h *fakeHost) tick(d time.Duration, told func(TimerKey, Outcome)) {
 			h.now = at
 		}
 		delete(h.timers, k)
-		_, out := h.do(&Fired{k}, Client{})
+		_, out := h.do(&shard.Fired{Timer: k}, shard.Client{})
 		told(k, out)
 	}
 	h.now = until

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"holdfast/internal/core/shard"
 	"holdfast/internal/proto/wire"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -316,9 +317,9 @@ func (t *turn) refuseJoin(r *kmsg.JoinGroupRequest, id string, code wire.Code) {
 
 // arm (re)starts a timer, disarm stops it.
 func (t *turn) arm(kind TimerKind, group, member string, after time.Duration) {
-	t.out.Timers = append(t.out.Timers, Timer{Key: TimerKey{kind, group, member}, At: t.now.Add(after)})
+	t.out.Timers = append(t.out.Timers, shard.Timer{Key: TimerKey{kind, group, member}, At: t.now.Add(after)})
 }
 
 func (t *turn) disarm(kind TimerKind, group, member string) {
-	t.out.Timers = append(t.out.Timers, Timer{Key: TimerKey{kind, group, member}})
+	t.out.Timers = append(t.out.Timers, shard.Timer{Key: TimerKey{kind, group, member}})
 }

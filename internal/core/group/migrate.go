@@ -3,6 +3,7 @@ package group
 import (
 	"slices"
 
+	"holdfast/internal/core/shard"
 	"holdfast/internal/proto/wire"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -58,7 +59,7 @@ func (t *turn) stopClassic(g *classic) {
 }
 
 // classicSelf is what a classic member says of itself, and what it says it owns.
-func (t *turn) classicSelf(instance *string, client Client, sessionMs, rebalanceMs int64, protocols []kmsg.JoinGroupRequestProtocol) (v memberValue, owned assignment, ok bool) {
+func (t *turn) classicSelf(instance *string, client shard.Client, sessionMs, rebalanceMs int64, protocols []kmsg.JoinGroupRequestProtocol) (v memberValue, owned assignment, ok bool) {
 	if len(protocols) == 0 {
 		return v, nil, false
 	}
@@ -247,7 +248,7 @@ func (t *turn) syncConsumer(c *consumer, r *kmsg.SyncGroupRequest) {
 
 // tellRejoin gives a classic member its rebalance time-out to come, from when it was told first.
 func (t *turn) tellRejoin(c *consumer, m *consumerMember) {
-	t.out.Timers = append(t.out.Timers, Timer{Key: TimerKey{TimerRejoin, c.id, m.ID}, At: t.now.Add(millis(m.RebalanceMs)), Keep: true})
+	t.out.Timers = append(t.out.Timers, shard.Timer{Key: TimerKey{TimerRejoin, c.id, m.ID}, At: t.now.Add(millis(m.RebalanceMs)), Keep: true})
 }
 
 // beatConsumer tells a classic member to rejoin when there is something for it to give up or to get.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"holdfast/internal/core/image"
+	"holdfast/internal/core/shard"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"pgregory.net/rapid"
@@ -39,12 +40,12 @@ func newChaos(rt *rapid.T) *chaos {
 }
 
 func (c *chaos) run(request any) {
-	_, out := c.do(request, Client{ID: "c", Host: "/h"})
+	_, out := c.do(request, shard.Client{ID: "c", Host: "/h"})
 	c.judge(out)
 }
 
 // judge holds what is said now against what was said before.
-func (c *chaos) judge(out Outcome) {
+func (c *chaos) judge(out shard.Outcome) {
 	for _, r := range out.Replies {
 		switch resp := r.Response.(type) {
 		case *kmsg.JoinGroupResponse:
@@ -125,7 +126,7 @@ func cutLast(s string) (before, after string, ok bool) {
 }
 
 func (c *chaos) assigned(m *consumerMember) []kmsg.AssignmentTopicPartition {
-	t := &turn{cmd: &Command{Image: c.img}}
+	t := &turn{cmd: &shard.Command{Image: c.img}}
 	return t.named(m.Assigned).TopicPartitions
 }
 
@@ -183,7 +184,7 @@ func (c *chaos) actions(group string) map[string]func(*rapid.T) {
 			if group == "k" {
 				r.GroupAssignment = c.careless(rt)
 			}
-			call, out := c.do(r, Client{})
+			call, out := c.do(r, shard.Client{})
 			for _, reply := range out.Replies {
 				resp, ok := reply.Response.(*kmsg.SyncGroupResponse)
 				if ok && group == "g" && reply.Call == call && resp.ErrorCode == 0 && len(resp.MemberAssignment) > 0 && string(resp.MemberAssignment) != r.MemberID && r.InstanceID == nil {
@@ -292,7 +293,7 @@ func (c *chaos) beat(rt *rapid.T, group string) {
 			r.Topics = append(r.Topics, kmsg.ConsumerGroupHeartbeatRequestTopic{TopicID: t.Topic, Partitions: t.Partitions})
 		}
 	}
-	_, out := c.do(r, Client{})
+	_, out := c.do(r, shard.Client{})
 	resp := out.Replies[0].Response.(*kmsg.ConsumerGroupHeartbeatResponse)
 	if resp.ErrorCode == 0 && resp.Assignment != nil && rapid.IntRange(0, 5).Draw(rt, "lost") > 0 {
 		var a assignment
@@ -316,19 +317,19 @@ func TestProperties(t *testing.T) {
 		actions["beat"] = func(rt *rapid.T) { c.beat(rt, rapid.SampledFrom([]string{"g", "k", "k", "k"}).Draw(rt, "group")) }
 		actions["tick"] = func(rt *rapid.T) {
 			d := rapid.SampledFrom([]time.Duration{50 * time.Millisecond, time.Second, 7 * time.Second, time.Minute}).Draw(rt, "tick")
-			c.tick(d, func(_ TimerKey, out Outcome) { c.judge(out) })
+			c.tick(d, func(_ TimerKey, out shard.Outcome) { c.judge(out) })
 		}
 		actions["restart"] = func(*rapid.T) { c.judge(c.restart()) }
 		actions["topics"] = func(rt *rapid.T) {
 			if c.img.Topic("u") == nil {
 				ids++
 				c.topic("u", ids, 3)
-				c.run(&MetadataChanged{})
+				c.run(&shard.MetadataChanged{})
 				return
 			}
 			gone := c.drop("u")
 			if rapid.Bool().Draw(rt, "heard") {
-				c.run(&TopicsDeleted{Topics: []DeletedTopic{gone}})
+				c.run(&shard.TopicsDeleted{Topics: []shard.DeletedTopic{gone}})
 			}
 		}
 		rt.Repeat(actions)
@@ -338,7 +339,7 @@ func TestProperties(t *testing.T) {
 
 // settleDown lets all clients go silent: nobody may be left waiting, and no member be left.
 func (c *chaos) settleDown() {
-	c.tick(time.Hour, func(_ TimerKey, out Outcome) { c.judge(out) })
+	c.tick(time.Hour, func(_ TimerKey, out shard.Outcome) { c.judge(out) })
 	if len(c.open) > 0 {
 		c.rt.Fatalf("%d callers wait for ever", len(c.open))
 	}
@@ -357,9 +358,9 @@ func TestConsumersConverge(t *testing.T) {
 		c.topic("t", 1, rapid.IntRange(1, 9).Draw(rt, "partitions"))
 		for range rapid.IntRange(0, 30).Draw(rt, "mess") {
 			c.beat(rt, "k")
-			c.tick(30*time.Millisecond, func(_ TimerKey, out Outcome) { c.judge(out) })
+			c.tick(30*time.Millisecond, func(_ TimerKey, out shard.Outcome) { c.judge(out) })
 		}
-		c.tick(time.Hour, func(TimerKey, Outcome) {})
+		c.tick(time.Hour, func(TimerKey, shard.Outcome) {})
 		beat := func(id string) {
 			key := "k/" + id
 			r := kmsg.NewPtrConsumerGroupHeartbeatRequest()
@@ -371,7 +372,7 @@ func TestConsumersConverge(t *testing.T) {
 			for _, t := range c.holds[key] {
 				r.Topics = append(r.Topics, kmsg.ConsumerGroupHeartbeatRequestTopic{TopicID: t.Topic, Partitions: t.Partitions})
 			}
-			_, out := c.do(r, Client{})
+			_, out := c.do(r, shard.Client{})
 			resp := out.Replies[0].Response.(*kmsg.ConsumerGroupHeartbeatResponse)
 			if resp.ErrorCode != 0 {
 				rt.Fatalf("%s: %s", id, *resp.ErrorMessage)
@@ -389,7 +390,7 @@ func TestConsumersConverge(t *testing.T) {
 			for i := range n {
 				beat(fmt.Sprint("n", i))
 			}
-			c.tick(100*time.Millisecond, func(_ TimerKey, out Outcome) { c.judge(out) })
+			c.tick(100*time.Millisecond, func(_ TimerKey, out shard.Outcome) { c.judge(out) })
 		}
 		k := c.shard.consumer("k")
 		if k.state() != "Stable" || len(k.owners) != len(c.img.Topic("t").Partitions) {

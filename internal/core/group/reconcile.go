@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"holdfast/internal/core/shard"
 )
 
 // reconcile brings a member one step closer to its target. A partition is given to it only when nobody else has it,
@@ -103,7 +105,7 @@ func (t *turn) settle(c *consumer, members []*consumerMember, changed bool, old,
 	}
 	due := c.assignedAtMs + t.s.cfg.ConsumerAssignInterval.Milliseconds()
 	if t.nowMs() < due && c.assignmentEpoch > 0 && len(members) > 0 {
-		t.out.Timers = append(t.out.Timers, Timer{Key: TimerKey{TimerAssign, c.id, ""}, At: time.UnixMilli(due).In(t.now.Location())})
+		t.out.Timers = append(t.out.Timers, shard.Timer{Key: TimerKey{TimerAssign, c.id, ""}, At: time.UnixMilli(due).In(t.now.Location())})
 		return epoch, c.assignmentEpoch, nil
 	}
 	targets = assign(t.assignor(members), a)

@@ -2,18 +2,14 @@ package group
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"slices"
 
 	"holdfast/internal/core/image"
+	"holdfast/internal/core/shard"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
-
-// ErrUnknownRecord is what Decode answers for a key of a type this build does not know, such as those of share and
-// streams groups. Whoever loads skips it.
-var ErrUnknownRecord = errors.New("group: record of an unknown type")
 
 // Types of keys, as Kafka numbers them.
 const (
@@ -29,16 +25,6 @@ const (
 	classicValueVersion        = 3
 )
 
-// NoProducer is the producer id of a record that is part of no transaction.
-const NoProducer int64 = -1
-
-// Record is one fact: *OffsetRecord, *ClassicRecord, *ConsumerRecord, *TransactionMarker, or a volatile one of the
-// machine's own, whose key is nil.
-type Record interface {
-	// Encode gives the record as it is in the log. A nil key: volatile, not for the log. A nil value: a tombstone.
-	Encode() (key, value []byte)
-}
-
 // OffsetRecord is one committed offset, or its end.
 type OffsetRecord struct {
 	Group     string
@@ -48,8 +34,18 @@ type OffsetRecord struct {
 
 	// ProducerID and ProducerEpoch are set when the offset is part of a transaction: the host writes it in that
 	// transaction, and loading hands it over with them. It counts when the transaction's marker says commit.
-	ProducerID    int64 // NoProducer for none
+	ProducerID    int64 // shard.NoProducer for none
 	ProducerEpoch int16
+}
+
+// Transaction says in whose transaction the offset is.
+func (r *OffsetRecord) Transaction() (producerID int64, epoch int16) {
+	return r.ProducerID, r.ProducerEpoch
+}
+
+// SetTransaction says in whose transaction the log has the offset.
+func (r *OffsetRecord) SetTransaction(producerID int64, epoch int16) {
+	r.ProducerID, r.ProducerEpoch = producerID, epoch
 }
 
 // Committed is up to where a group has read a partition.
@@ -95,23 +91,14 @@ func (r *ClassicRecord) Encode() (key, value []byte) {
 	return key, value
 }
 
-// TransactionMarker ends a producer's transaction. The host makes it of a control batch; it is never encoded here.
-type TransactionMarker struct {
-	ProducerID int64
-	Commit     bool
-}
-
-// Encode gives nothing: a marker is a control batch, which the transaction coordinator has written.
-func (*TransactionMarker) Encode() (key, value []byte) { return nil, nil }
-
 // becomes is volatile: a classic group as it is from now on, parked callers and all.
 type becomes struct{ group *classic }
 
 func (becomes) Encode() (key, value []byte) { return nil, nil }
 
-// Decode reads a record of the log. A nil value is a tombstone. Errors: ErrUnknownRecord, or the bytes are not what
+// Decode reads a record of the log. A nil value is a tombstone. Errors: shard.ErrUnknownRecord, or the bytes are not what
 // their type says, or of a version newer than Kafka 4.3 writes.
-func Decode(key, value []byte) (Record, error) {
+func Decode(key, value []byte) (shard.Record, error) {
 	if len(key) < 2 {
 		return nil, fmt.Errorf("group: a key of %d bytes in __consumer_offsets", len(key))
 	}
@@ -125,12 +112,12 @@ func Decode(key, value []byte) (Record, error) {
 	}
 }
 
-func decodeOffset(key, value []byte) (Record, error) {
+func decodeOffset(key, value []byte) (shard.Record, error) {
 	var k kmsg.OffsetCommitKey
 	if err := k.ReadFrom(key); err != nil {
 		return nil, fmt.Errorf("group: the key of a committed offset: %w", err)
 	}
-	r := &OffsetRecord{Group: k.Group, Topic: k.Topic, Partition: k.Partition, ProducerID: NoProducer}
+	r := &OffsetRecord{Group: k.Group, Topic: k.Topic, Partition: k.Partition, ProducerID: shard.NoProducer}
 	if value == nil {
 		return r, nil
 	}
@@ -150,7 +137,7 @@ func decodeOffset(key, value []byte) (Record, error) {
 	return r, nil
 }
 
-func decodeClassic(key, value []byte) (Record, error) {
+func decodeClassic(key, value []byte) (shard.Record, error) {
 	var k kmsg.GroupMetadataKey
 	if err := k.ReadFrom(key); err != nil {
 		return nil, fmt.Errorf("group: the key of a group: %w", err)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"holdfast/internal/core/shard"
 	"holdfast/internal/proto/wire"
 
 	"github.com/cockroachdb/datadriven"
@@ -45,16 +46,16 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 		return ""
 	case "topic":
 		s.h.topic(a.pos(0), byte(a.num("id", 1)), a.num("partitions", 1))
-		return s.do(&MetadataChanged{}, a)
+		return s.do(&shard.MetadataChanged{}, a)
 	case "grow":
 		s.h.grow(a.pos(0), a.num("partitions", 1))
-		return s.do(&MetadataChanged{}, a)
+		return s.do(&shard.MetadataChanged{}, a)
 	case "drop":
 		gone := s.h.drop(a.pos(0))
 		if a.has("unheard") {
 			return ""
 		}
-		return s.do(&TopicsDeleted{Topics: []DeletedTopic{gone}}, a)
+		return s.do(&shard.TopicsDeleted{Topics: []shard.DeletedTopic{gone}}, a)
 	case "tick":
 		return s.tick(t, a)
 	case "restart":
@@ -93,7 +94,7 @@ func (s *script) tick(t *testing.T, a args) string {
 		t.Fatal(err)
 	}
 	var b strings.Builder
-	s.h.tick(d, func(k TimerKey, out Outcome) {
+	s.h.tick(d, func(k TimerKey, out shard.Outcome) {
 		text := s.outcome(out)
 		if text != "nothing\n" {
 			fmt.Fprintf(&b, "%v %s\n%s", k.Kind, s.name(k.Member), text)
@@ -117,10 +118,18 @@ func (s *script) timers() string {
 }
 
 func (s *script) do(r any, a args) string {
-	call, out := s.h.do(r, Client{ID: a.str("client", "c"), Host: "/127.0.0.1"})
+	call, out := s.h.do(r, shard.Client{ID: a.str("client", "c"), Host: "/127.0.0.1"})
 	text := s.outcome(out)
 	if _, ok := r.(kmsg.Request); ok && s.h.open[call] != nil {
 		return fmt.Sprintf("#%d waits\n", call) + strings.TrimPrefix(text, "nothing\n")
+	}
+	return text
+}
+
+// short is a sentence with member ids in their short form.
+func (s *script) short(text string) string {
+	for i, id := range s.ids {
+		text = strings.ReplaceAll(text, id, "m"+strconv.Itoa(i+1))
 	}
 	return text
 }
@@ -148,7 +157,7 @@ func (s *script) id(name string) string {
 	return name
 }
 
-func (s *script) outcome(out Outcome) string {
+func (s *script) outcome(out shard.Outcome) string {
 	var b strings.Builder
 	for _, r := range out.Replies {
 		fmt.Fprintf(&b, "#%d %s\n", r.Call, s.response(r.Response))
@@ -159,7 +168,7 @@ func (s *script) outcome(out Outcome) string {
 		}
 	}
 	for _, e := range out.Events {
-		fmt.Fprintf(&b, "  event %v %s %s-%d %d -> %d by %q\n", e.Kind, e.Group, e.Topic, e.Partition, e.From, e.To, s.name(e.Member))
+		fmt.Fprintf(&b, "  event %s %s-%d: %s\n", e.Kind.Name, e.Topic, e.Partition, s.short(e.Sentence()))
 	}
 	if b.Len() == 0 {
 		return "nothing\n"
@@ -167,14 +176,14 @@ func (s *script) outcome(out Outcome) string {
 	return b.String()
 }
 
-func (s *script) record(record Record) string {
+func (s *script) record(record shard.Record) string {
 	switch r := record.(type) {
 	case *OffsetRecord:
 		if r.Committed == nil {
 			return fmt.Sprintf("offset %s %s-%d gone", r.Group, r.Topic, r.Partition)
 		}
 		text := fmt.Sprintf("offset %s %s-%d = %d", r.Group, r.Topic, r.Partition, r.Committed.Offset)
-		if r.ProducerID != NoProducer {
+		if r.ProducerID != shard.NoProducer {
 			text += fmt.Sprintf(" of producer %d", r.ProducerID)
 		}
 		return text

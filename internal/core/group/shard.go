@@ -6,69 +6,13 @@ import (
 	"slices"
 	"time"
 
-	"holdfast/internal/core/image"
+	"holdfast/internal/base/event"
+	"holdfast/internal/core/shard"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Command is one thing asked of a shard.
-type Command struct {
-	// Request is one of the kmsg requests JoinGroup, SyncGroup, Heartbeat, LeaveGroup, DescribeGroups, ListGroups,
-	// DeleteGroups, OffsetCommit, TxnOffsetCommit, OffsetFetch, OffsetDelete, ConsumerGroupHeartbeat and
-	// ConsumerGroupDescribe, as pointers, at the version they came in and answered at that version;
-	// or *Fired, *Loaded, *TopicsDeleted, *MetadataChanged, which answer nobody.
-	// A request belongs to the machine from here on: its bytes may be kept.
-	Request any
-
-	Call   Call     // whom to answer; ignored for commands that answer nobody
-	Client Client   // who asks
-	Nonce  [16]byte // random; must differ between commands, member ids are made of it
-	Image  *image.Image
-}
-
-// Call names a caller to the host. The machine only hands it back.
-type Call uint64
-
-// Client is who asks, as far as it says and as the listener saw it.
-type Client struct {
-	ID   string // client.id
-	Host string // address in Kafka's form, "/127.0.0.1"
-}
-
-// Fired says that a timer is due.
-type Fired struct{ Timer TimerKey }
-
-// Loaded says that every record of the log was applied and the shard serves from now on.
-type Loaded struct{}
-
-// TopicsDeleted says that topics are gone. Their committed offsets go.
-type TopicsDeleted struct{ Topics []DeletedTopic }
-
-// DeletedTopic is one topic that is gone.
-type DeletedTopic struct {
-	Name string
-	ID   image.TopicID
-}
-
-// MetadataChanged says that topics were created, deleted or got more partitions.
-type MetadataChanged struct{}
-
-// Outcome is what a decision asks of the host, in this order; see the package's contract.
-type Outcome struct {
-	Records []Record
-	Timers  []Timer
-	Replies []Reply
-	Events  []Event
-}
-
-// Reply answers one caller.
-type Reply struct {
-	Call     Call
-	Response kmsg.Response
-	Early    bool // a classic heartbeat: need not wait for what was applied before it
-}
-
-// TimerKey names a timer: there is at most one of a key.
+// TimerKey names a timer.
 type TimerKey struct {
 	Kind   TimerKind
 	Group  string // "" for a timer of the shard
@@ -96,13 +40,6 @@ var timerNames = [...]string{"sweep", "session", "pending", "initial-delay", "re
 
 // String is the kind in a word.
 func (k TimerKind) String() string { return timerNames[k] }
-
-// Timer is armed for At, or disarmed when At is zero.
-type Timer struct {
-	Key  TimerKey
-	At   time.Time
-	Keep bool // leaves a timer of this key that is armed already as it is
-}
 
 // Shard is the state of one partition of __consumer_offsets. It is not safe for concurrent use.
 type Shard struct {
@@ -142,7 +79,10 @@ func New(cfg Config) *Shard {
 }
 
 // Decide answers cmd from the state as it is and says what must become true. It changes nothing.
-func (s *Shard) Decide(now time.Time, cmd Command) Outcome {
+//
+// Requests are JoinGroup, SyncGroup, Heartbeat, LeaveGroup, DescribeGroups, ListGroups, DeleteGroups, OffsetCommit,
+// TxnOffsetCommit, OffsetFetch, OffsetDelete, ConsumerGroupHeartbeat and ConsumerGroupDescribe.
+func (s *Shard) Decide(now time.Time, cmd shard.Command) shard.Outcome {
 	t := &turn{s: s, now: now, cmd: &cmd}
 	switch r := cmd.Request.(type) {
 	case *kmsg.HeartbeatRequest:
@@ -171,13 +111,13 @@ func (s *Shard) Decide(now time.Time, cmd Command) Outcome {
 		t.deleteGroups(r)
 	case *kmsg.ConsumerGroupDescribeRequest:
 		t.describeConsumers(r)
-	case *Fired:
-		t.fired(r.Timer)
-	case *Loaded:
+	case *shard.Fired:
+		t.fired(r.Timer.(TimerKey))
+	case *shard.Loaded:
 		t.loaded()
-	case *TopicsDeleted:
+	case *shard.TopicsDeleted:
 		t.topicsDeleted(r)
-	case *MetadataChanged:
+	case *shard.MetadataChanged:
 		t.metadataChanged()
 	default:
 		panic(fmt.Sprintf("group: no command %T", r))
@@ -187,7 +127,7 @@ func (s *Shard) Decide(now time.Time, cmd Command) Outcome {
 
 // Apply makes a record part of the state. It cannot fail: a record that was decided, or is in the log, is a fact. The
 // offset is the record's place in the log; for a volatile one, that of the last record before it.
-func (s *Shard) Apply(offset int64, record Record) {
+func (s *Shard) Apply(offset int64, record shard.Record) {
 	switch r := record.(type) {
 	case *OffsetRecord:
 		s.applyOffset(offset, r)
@@ -196,7 +136,7 @@ func (s *Shard) Apply(offset int64, record Record) {
 	case becomes:
 		s.at(r.group.id).classic = r.group
 		s.tidy(r.group.id)
-	case *TransactionMarker:
+	case *shard.Marker:
 		s.applyMarker(r)
 	case *ConsumerRecord:
 		s.applyConsumer(r)
@@ -267,15 +207,17 @@ func (s *Shard) Offsets() int {
 type turn struct {
 	s   *Shard
 	now time.Time
-	cmd *Command
-	out Outcome
+	cmd *shard.Command
+	out shard.Outcome
 }
 
 func (t *turn) nowMs() int64 { return t.now.UnixMilli() }
 
-func (t *turn) reply(call Call, resp kmsg.Response) {
-	t.out.Replies = append(t.out.Replies, Reply{Call: call, Response: resp})
+func (t *turn) reply(call shard.Call, resp kmsg.Response) {
+	t.out.Replies = append(t.out.Replies, shard.Reply{Call: call, Response: resp})
 }
+
+func (t *turn) tell(e event.Event) { t.out.Events = append(t.out.Events, e) }
 
 // close hands a changed copy of a classic group over to Apply.
 func (t *turn) close(changed *classic) {

@@ -6,6 +6,8 @@ import (
 	"io"
 	"maps"
 	"slices"
+
+	"holdfast/internal/core/shard"
 )
 
 // A snapshot is the shortest log that leads to the state, sorted. Each entry is
@@ -22,16 +24,16 @@ func (s *Shard) Snapshot(w io.Writer) error {
 	for _, id := range s.ids() {
 		g := s.groups[id]
 		if g.record != nil {
-			b = appendEntry(b, NoProducer, 0, 0, &ClassicRecord{id, g.record})
+			b = appendEntry(b, shard.NoProducer, 0, 0, &ClassicRecord{id, g.record})
 		}
 		if g.consumer != nil {
 			for _, r := range g.consumer.records() {
-				b = appendEntry(b, NoProducer, 0, 0, r)
+				b = appendEntry(b, shard.NoProducer, 0, 0, r)
 			}
 		}
 		for _, key := range sortedKeys(g.offsets) {
 			c := g.offsets[key]
-			b = appendEntry(b, NoProducer, 0, c.at, &OffsetRecord{Group: id, Topic: key.topic, Partition: key.partition, Committed: c.Committed})
+			b = appendEntry(b, shard.NoProducer, 0, c.at, &OffsetRecord{Group: id, Topic: key.topic, Partition: key.partition, Committed: c.Committed})
 		}
 	}
 	for _, producer := range slices.Sorted(maps.Keys(s.open)) {
@@ -43,7 +45,7 @@ func (s *Shard) Snapshot(w io.Writer) error {
 	return err
 }
 
-func appendEntry(b []byte, producer int64, epoch int16, at int64, r Record) []byte {
+func appendEntry(b []byte, producer int64, epoch int16, at int64, r shard.Record) []byte {
 	key, value := r.Encode()
 	b = binary.BigEndian.AppendUint64(b, uint64(producer))
 	b = binary.BigEndian.AppendUint16(b, uint16(epoch))

@@ -1,5 +1,10 @@
 package group
 
+import (
+	"holdfast/internal/base/event"
+	"holdfast/internal/core/shard"
+)
+
 // sweep ends offsets whose time has come, those of topics that are gone, and groups of which nothing is left. It takes
 // a bounded number at a time, and goes on at once if there is more.
 func (t *turn) sweep() {
@@ -24,21 +29,26 @@ func (t *turn) sweepGroup(id string, g *group) {
 			return
 		}
 		c := g.offsets[key]
-		kind := EventOffsetExpired
+		kind := event.KindOffsetExpired
 		topic := t.cmd.Image.Topic(key.topic)
 		switch {
 		case !sameTopic(c.Committed, topic):
-			kind = EventOffsetTopicGone
+			kind = event.KindOffsetTopicGone
 		case g.unstable[key] > 0 || !t.expired(g, key.topic, c.Committed):
 			continue
 		}
-		t.out.Events = append(t.out.Events, Event{Kind: kind, Group: id, Topic: key.topic, Partition: key.partition, From: c.Offset, To: -1})
+		t.lost(kind, id, key, c.Committed)
 		t.forget(id, key)
 		left--
 	}
 	if left == 0 && len(g.unstable) == 0 && g.empty() && g.idle() {
 		t.endMembership(id, g)
 	}
+}
+
+// lost tells that a committed offset is no more.
+func (t *turn) lost(kind *event.Kind, group string, key offsetKey, c *Committed) {
+	t.tell(event.New(kind, t.now, 0).In(key.topic, key.partition).Of(group).Number("offset", c.Offset))
 }
 
 // idle tells whether nobody is about to join.
@@ -70,7 +80,7 @@ func (t *turn) expired(g *group, topic string, c *Committed) bool {
 
 // topicsDeleted ends the offsets of topics that are gone: those committed to exactly these topics, and those of which
 // only the name is known.
-func (t *turn) topicsDeleted(r *TopicsDeleted) {
+func (t *turn) topicsDeleted(r *shard.TopicsDeleted) {
 	for _, id := range t.s.ids() {
 		g := t.s.groups[id]
 		for _, key := range sortedKeys(g.offsets) {
@@ -83,7 +93,7 @@ func (t *turn) topicsDeleted(r *TopicsDeleted) {
 					t.arm(TimerSweep, "", "", 0) // the sweep finds the rest by its id
 					break
 				}
-				t.out.Events = append(t.out.Events, Event{Kind: EventOffsetTopicGone, Group: id, Topic: key.topic, Partition: key.partition, From: c.Offset, To: -1})
+				t.lost(event.KindOffsetTopicGone, id, key, c.Committed)
 				t.forget(id, key)
 				break
 			}

@@ -1,6 +1,7 @@
 package group
 
 import (
+	"holdfast/internal/core/shard"
 	"holdfast/internal/proto/wire"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -125,7 +126,7 @@ func (t *turn) heartbeat(r *kmsg.HeartbeatRequest) {
 	resp := kmsg.NewPtrHeartbeatResponse()
 	resp.Version = r.Version
 	resp.ErrorCode = int16(t.beat(r))
-	t.out.Replies = append(t.out.Replies, Reply{Call: t.cmd.Call, Response: resp, Early: true})
+	t.out.Replies = append(t.out.Replies, shard.Reply{Call: t.cmd.Call, Response: resp, Early: true})
 }
 
 func (t *turn) beat(r *kmsg.HeartbeatRequest) wire.Code {
