@@ -6,6 +6,10 @@ type Commit struct {
 	Offset           int64
 	serial           int64
 	alone            bool // nothing else was on its way when it was sent
+
+	tenure    int32 // of a member, plus one
+	contested bool  // it was sent after somebody else was given the partition
+	after     int64 // what was acknowledged when it was sent, plus one
 }
 
 // committed is what a group may have committed in one partition: exactly low == high when every commit but the last
@@ -19,6 +23,8 @@ type committed struct {
 
 	asked           int32 // questions on their way
 	askLow, askHigh int64 // what their answers may be: the range when the first was asked, and all since
+	askSerial       int64 // the last commit sent before the first was asked
+	quiet           bool  // none was on its way then
 }
 
 // CommitSent tells that a group is about to commit offset (the next to read) in a partition. Tell it before the request leaves.
@@ -43,6 +49,9 @@ func (c *Checker) CommitDone(m Commit, r Result) {
 		return
 	}
 	s.pending--
+	if m.tenure > 0 {
+		c.memberCommitted(m, r)
+	}
 	switch r {
 	case Acked:
 		s.base = m.Offset + 1
@@ -67,6 +76,7 @@ func (c *Checker) CommittedAsked(group, partition int32) {
 	}
 	if s.asked == 0 {
 		s.askLow, s.askHigh = s.low, s.high
+		s.quiet, s.askSerial = s.pending == 0, s.last
 	}
 	s.asked++
 }
@@ -81,10 +91,15 @@ func (c *Checker) CommittedAnswered(group, partition int32, offset int64, ok boo
 	if !ok {
 		return
 	}
+	if s.quiet && s.asked == 0 && s.last == s.askSerial && offset+1 <= s.high {
+		s.low = max(s.low, offset+1) // what was seen is there to stay, whatever became of the commits that nobody answered
+	}
 	why := ""
 	switch v := offset + 1; {
 	case v < s.askLow && offset < 0:
 		why = "no offset is committed, though " + text(s.base-1) + " was acknowledged"
+	case v < s.askLow && s.askLow > s.base:
+		why = "the committed offset moved back from " + text(s.askLow-1) + ", which was read before"
 	case v < s.askLow:
 		why = "the committed offset moved back from " + text(s.base-1) + ", which was acknowledged"
 	case v > s.askHigh:

@@ -13,6 +13,8 @@
 //     starting at 0. A producer that lost its memory (killed, new process) is a new producer: AddProducer again.
 //   - An answer is Refused only if the record can never appear; a timeout, a cut connection, or an error raised after
 //     the append is Unsure. When in doubt: Unsure. An Unsure record may appear, or not.
+//   - Assigned and Positioned are told after the answer came, a commit before its request leaves, Released before the group
+//     learns of it. A member that died is told as Died, after an Unsure for each commit of it that had no answer.
 //   - At the end, when faults are healed and nothing is sent any more: Bounds of each partition, then one session of
 //     the Audit group from its start to its end, with Reached. Without it the verdict is INCONCLUSIVE.
 //
@@ -27,7 +29,13 @@
 //	V7  phantom      read, though refused, aborted, never sent, sent elsewhere, or unreadable; open data read as committed
 //	V8  real-time    sent after another was acknowledged, yet at a lower offset
 //	V9  unstable     read once, no longer in the final log
-//	V11 commits      an acknowledged commit was gone, moved back, or a commit appeared that nobody sent
+//	V11 commits      an acknowledged commit was gone, moved back, or a commit appeared that nobody sent, or past what was delivered
+//	V13 owners       two members held a partition and neither was fenced, or a fenced one's commit was accepted, or an epoch fell
+//	V14 hand-over    a member let a partition go without committing what it got, or committed later
+//
+// V13 and V14 are judged of groups whose members are told of: who holds a partition from when to when. A hold that another
+// begins within is right if it ends with Lost: the member was fenced, and learned of it later. What is delivered again to a
+// member is always traced to the hold before; where there was none, it is a failure whatever the group allows.
 //
 // A promise is only as strong as its acks: what follows from an acknowledgement (V1, V8, and V6 of acknowledged
 // offsets) is a failure for acks=all and merely counted for acks=1 and acks=0.
@@ -39,5 +47,5 @@
 // 32 bytes an operation, 16 an offset of the log, one bit an offset and group, in pages; nothing a record leaves a
 // string or a map entry behind. Options.MaxBytes bounds it: beyond it the feed is ignored and the verdict INCONCLUSIVE.
 //
-// Read feed.go for what can be told, report.go for what comes back, judge.go for the checks.
+// Read feed.go and owners.go for what can be told, report.go for what comes back, judge.go for the checks.
 package check

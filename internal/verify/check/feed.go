@@ -50,6 +50,11 @@ type Group struct {
 	MaxRedelivered int64
 	// MayStop groups need not finish: they are judged only on what their sessions read past.
 	MayStop bool
+	// HandsOver says that its members commit all they got before they let go of a partition that is asked back.
+	HandsOver bool
+	// MayBeFenced says that the run does to members or coordinators what lets a coordinator give a member up, so that a
+	// commit may fail although its member lives.
+	MayBeFenced bool
 }
 
 // Record is one record as a reader got it.
@@ -178,7 +183,11 @@ func (c *Checker) Open(group, partition int32, from int64) Session {
 		c.gap("a session was opened for a group or a partition that does not exist")
 		return -1
 	}
-	c.sessions = append(c.sessions, session{group: group, partition: partition, from: from, next: from, top: from, epoch: -1})
+	return c.open(group, partition, from)
+}
+
+func (c *Checker) open(group, partition int32, from int64) Session {
+	c.sessions = append(c.sessions, session{group: group, partition: partition, from: from, next: from, top: from, epoch: -1, tenure: none})
 	return Session(len(c.sessions) - 1)
 }
 
@@ -187,6 +196,9 @@ func (c *Checker) Read(s Session, r Record) {
 	if s < 0 || int(s) >= len(c.sessions) || r.Offset < 0 {
 		c.gap("a record was told of a session that does not exist, or without an offset")
 		return
+	}
+	if c.sessions[s].tenure != none && c.sessions[s].from < 0 {
+		c.gap("a record was told of a member before its position")
 	}
 	if c.room() {
 		c.read(&c.sessions[s], r)

@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// The checks by their place in the report. V10 and V12 are judged elsewhere: replicas and objectives.
+// The checks by their place in the report. V10 and V12 are judged elsewhere: replicas and objectives. V13 and V14 are told
+// of groups whose members are known.
 const (
 	v1 = iota
 	v2
@@ -17,6 +18,8 @@ const (
 	v8
 	v9
 	v11
+	v13
+	v14
 	checks
 )
 
@@ -31,6 +34,8 @@ var checkNames = [checks][2]string{
 	{"V8", "real-time"},
 	{"V9", "unstable"},
 	{"V11", "commits"},
+	{"V13", "owners"},
+	{"V14", "hand-over"},
 }
 
 // findings are those of one check: [0] is what failed, [1] what was allowed.

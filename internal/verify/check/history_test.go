@@ -19,6 +19,9 @@ type event struct {
 	rec     Record
 	commit  int // number of the commit within the history
 	mark    string
+	member  int // number of the member within the history
+	epoch   int32
+	how     End
 }
 
 type kind int
@@ -39,6 +42,12 @@ const (
 	kTxnCommitting
 	kTxnCommitted
 	kTxnAborted
+	kMember
+	kAssigned
+	kPositioned // offset: committed, end: where it reads from
+	kReleased
+	kDied
+	kMemberCommit
 )
 
 // history is a whole run.
@@ -69,7 +78,7 @@ func (h *history) tell() *Checker {
 	for _, g := range h.groups {
 		c.AddGroup(g)
 	}
-	sessions, commits := map[int]Session{}, map[int]Commit{}
+	sessions, commits, members := map[int]Session{}, map[int]Commit{}, map[int]Member{}
 	for _, e := range h.events {
 		switch e.kind {
 		case kAttempt:
@@ -102,6 +111,18 @@ func (h *history) tell() *Checker {
 			c.TxnCommitted(e.op.Producer, e.result)
 		case kTxnAborted:
 			c.TxnAborted(e.op.Producer)
+		case kMember:
+			members[e.member] = c.AddMember(e.group, fmt.Sprintf("m%d", e.member))
+		case kAssigned:
+			sessions[e.session] = c.Assigned(members[e.member], e.part, e.epoch)
+		case kPositioned:
+			c.Positioned(sessions[e.session], e.offset, e.end)
+		case kReleased:
+			c.Released(sessions[e.session], e.how)
+		case kDied:
+			c.Died(members[e.member])
+		case kMemberCommit:
+			commits[e.commit] = c.MemberCommits(sessions[e.session], e.offset)
 		}
 	}
 	return c

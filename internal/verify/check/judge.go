@@ -19,6 +19,7 @@ func (c *Checker) Finish() Report {
 		r.Faults[i].Mark = m
 	}
 	judges := make([]judge, len(c.partitions))
+	c.atEnd()
 	if c.full {
 		judges = nil // with a part of the reads missing everything would look lost; what was seen at once stands
 	}
@@ -58,7 +59,7 @@ func (j *judge) bounds() {
 	c, p := j.c, j.p
 	spans := make([][]span, len(c.groups))
 	for _, s := range c.sessions {
-		if s.partition == j.n {
+		if s.partition == j.n && s.from >= 0 { // a member that got no position read nothing
 			spans[s.group] = append(spans[s.group], span{s.from, s.top})
 		}
 	}
@@ -355,6 +356,7 @@ func (c *Checker) conclude(r *Report) {
 		for j := range g.partitions {
 			reads.Delivered += g.partitions[j].delivered.count()
 		}
+		c.handovers(int32(i), &reads)
 		r.Groups = append(r.Groups, reads)
 	}
 	if r.Ops.Acked == 0 {
@@ -373,10 +375,15 @@ func (c *Checker) conclude(r *Report) {
 }
 
 // Checks is what was found so far. During a run that is what can be seen at once: within sessions, two values at an
-// offset, strangers, redelivery, commits.
+// offset, strangers, redelivery, commits, owners. V13 and V14 are there where a member was told of.
 func (c *Checker) Checks() []Check {
-	out := make([]Check, checks)
-	for i, f := range c.findings {
+	n := checks
+	if len(c.members) == 0 {
+		n = v13
+	}
+	out := make([]Check, n)
+	for i := range out {
+		f := c.findings[i]
 		out[i] = Check{
 			ID: checkNames[i][0], Name: checkNames[i][1],
 			Count: f[0].count, Allowed: f[1].count, OK: f[0].count == 0,

@@ -115,6 +115,76 @@ func TestMillionOperations(t *testing.T) {
 	}
 }
 
+// TestMillionOperationsOfAGroup has a group read a million records, with a commit every 20 and a hand-over every 100 of them:
+// one in three is a kill, which leaves records to be delivered again.
+func TestMillionOperationsOfAGroup(t *testing.T) {
+	const n, partitions, batch = 1_000_000, 12, 20
+	o := Options{}
+	for i := range partitions {
+		o.Partitions = append(o.Partitions, fmt.Sprintf("orders-%d", i))
+	}
+	start := time.Now()
+	c := New(o)
+	p := c.AddProducer(Producer{Name: "p", Acks: AcksAll, Idempotent: true})
+	g := c.AddGroup(Group{Name: "g", MaxRedelivered: -1, HandsOver: true})
+	var holds [partitions]Session
+	var members [partitions]Member
+	var committed [partitions]int64
+	give := func(part int32, epoch int) {
+		members[part] = c.AddMember(g, "m")
+		holds[part] = c.Assigned(members[part], part, int32(epoch))
+		c.Positioned(holds[part], committed[part]-1, max(committed[part]-1, 0))
+	}
+	redelivered := int64(0)
+	for i := range n {
+		part, at := int32(i%partitions), int64(i/partitions)
+		op := Op{Producer: p, Partition: part, Seq: at}
+		c.Attempt(op)
+		c.Outcome(op, Acked, at)
+		if at == 0 {
+			give(part, i)
+		}
+		c.Read(holds[part], Record{Offset: at, Op: op})
+		if (at+1)%batch == 0 {
+			m := c.MemberCommits(holds[part], at+1)
+			c.CommitDone(m, Acked)
+			committed[part] = at + 2
+		}
+		switch {
+		case (at+1)%300 == 0:
+			c.Released(holds[part], Revoked)
+			give(part, i)
+		case at%300 == 150:
+			c.Died(members[part])
+			give(part, i)
+			for from := committed[part] - 1; from <= at; from++ {
+				c.Read(holds[part], Record{Offset: from, Op: Op{Producer: p, Partition: part, Seq: from}})
+				redelivered++
+			}
+		}
+	}
+	for part := range int32(partitions) {
+		end := int64((n - int(part) + partitions - 1) / partitions)
+		c.CommitDone(c.MemberCommits(holds[part], end), Acked)
+		c.Released(holds[part], Revoked)
+		c.Bounds(part, 0, end)
+		s := c.Open(Audit, part, 0)
+		for at := range end {
+			c.Read(s, Record{Offset: at, Op: Op{Producer: p, Partition: part, Seq: at}})
+		}
+	}
+	c.Finished(g)
+	r := c.Finish()
+	if r.Verdict != Pass || r.Groups[0].Redelivered != redelivered || redelivered == 0 {
+		t.Errorf("%s with %d of %d redelivered\n%s", r.Verdict, r.Groups[0].Redelivered, redelivered, r.Block())
+	}
+	all := time.Since(start)
+	t.Logf("%v, %d MiB in pages, %d hand-overs", all.Round(time.Millisecond), r.StateBytes>>20, r.Groups[0].Given)
+	if r.StateBytes > 100<<20 || all > time.Minute {
+		t.Error("too much")
+	}
+}
+
 // BenchmarkOperations measures the whole of a run, feed and judgement: divide by 10^6 for one operation (five events).
 func BenchmarkOperations(b *testing.B) {
 	b.ReportAllocs()
@@ -160,7 +230,7 @@ func TestNothingThatIsToldBreaksIt(t *testing.T) {
 		c.AddGroup(Group{Name: "g"})
 		var commits []Commit
 		for range 300 {
-			switch r.IntN(14) {
+			switch r.IntN(18) {
 			case 0, 1:
 				c.Attempt(op())
 			case 2, 3:
@@ -189,6 +259,16 @@ func TestNothingThatIsToldBreaksIt(t *testing.T) {
 				c.TxnAborted(small())
 				c.Finished(small())
 				c.Fault(Mark{Name: "x"})
+			case 14:
+				c.AddMember(small(), "m")
+				c.Died(Member(small()))
+			case 15:
+				c.Positioned(c.Assigned(Member(small()), small(), small()), odd(), odd())
+			case 16:
+				c.Positioned(Session(small()), odd(), odd())
+				c.Released(Session(small()), End(r.IntN(5)))
+			case 17:
+				commits = append(commits, c.MemberCommits(Session(small()), odd()))
 			}
 		}
 		report := c.Finish()

@@ -18,7 +18,7 @@ func (c *Checker) read(s *session, r Record) {
 	}
 	hidden := o != nil && c.producers[r.Op.Producer].Transactional && !g.ReadCommitted
 	if o != nil && !hidden {
-		if c.open(r.Op) {
+		if c.unsettled(r.Op) {
 			c.phantom(s, r.Offset, at, e, "read as committed while its transaction was still open, or given up")
 		}
 		if !o.has(seen) {
@@ -106,8 +106,8 @@ func (c *Checker) phantom(s *session, offset int64, at *entry, e entry, why stri
 	}
 }
 
-// open says whether op belongs to a transaction of which nobody can know yet that it commits.
-func (c *Checker) open(op Op) bool {
+// unsettled says whether op belongs to a transaction of which nobody can know yet that it commits.
+func (c *Checker) unsettled(op Op) bool {
 	pr := &c.producers[op.Producer]
 	if !pr.Transactional {
 		return false
@@ -119,6 +119,10 @@ func (c *Checker) open(op Op) bool {
 func (c *Checker) deliver(s *session, offset int64, e entry) {
 	g := &c.groups[s.group]
 	if !g.partitions[s.partition].delivered.add(offset, &c.bytes) {
+		return
+	}
+	if s.tenure != none {
+		c.redelivered(s, offset, e)
 		return
 	}
 	allowed := g.MaxRedelivered < 0 || g.redelivered < g.MaxRedelivered

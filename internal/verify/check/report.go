@@ -24,7 +24,7 @@ type Report struct {
 	Producers  []ProducerOps `json:"producers"`
 	Faults     []FaultOps    `json:"faults,omitempty"`
 	Groups     []GroupReads  `json:"groups,omitempty"`
-	Checks     []Check       `json:"checks"`          // V1 to V9 and V11, in this order
+	Checks     []Check       `json:"checks"`          // V1 to V9, V11, and with members V13 and V14, in this order
 	Gaps       []string      `json:"gaps,omitempty"`  // why the verdict cannot be PASS although nothing was violated
 	Notes      []string      `json:"notes,omitempty"` // worth knowing, no violation: an end that went back for a while
 	StateBytes int64         `json:"state_bytes"`     // memory held in pages
@@ -59,6 +59,33 @@ type GroupReads struct {
 	Delivered   int64  `json:"delivered"`   // offsets delivered at least once
 	Redelivered int64  `json:"redelivered"` // deliveries beyond the first
 	Undelivered int64  `json:"undelivered"`
+
+	Members int64  `json:"members,omitempty"`  // lives of members
+	Given   int64  `json:"assigned,omitempty"` // partitions given to a member, each time
+	Ends    []Ends `json:"ends,omitempty"`     // how they let go again
+	// Handovers are those with redelivered records, at most 20, those with most first.
+	Handovers []Handover `json:"handovers,omitempty"`
+}
+
+// Ends counts the holds of partitions that ended in one way.
+type Ends struct {
+	How         string `json:"how"` // revoked, lost, died
+	Count       int64  `json:"count"`
+	Uncommitted int64  `json:"uncommitted"` // records delivered and not committed when they ended
+	Redelivered int64  `json:"redelivered"` // to whoever had the partition next
+}
+
+// Handover is a change of a partition's owner after which records were delivered again.
+type Handover struct {
+	Partition   string `json:"partition"`
+	From        string `json:"from"`
+	To          string `json:"to"`
+	How         string `json:"how"`       // the first let go; empty where it still held the partition
+	Epoch       int32  `json:"epoch"`     // in which the second was given it, -1 if not known
+	Delivered   int64  `json:"delivered"` // up to here by the first
+	Committed   int64  `json:"committed"` // by the first
+	Redelivered int64  `json:"redelivered"`
+	Fault       string `json:"fault,omitempty"` // the last mark before the first let go
 }
 
 // FaultOps are the operations first sent between this mark and the next.
@@ -110,7 +137,11 @@ func (o Offender) String() string {
 		fmt.Fprintf(&b, " group %s", o.Group)
 	}
 	fmt.Fprintf(&b, ": %s", o.Why)
-	if o.Fault != "" {
+	switch {
+	case o.Fault == "":
+	case o.Seq < 0:
+		fmt.Fprintf(&b, " (after %s)", o.Fault)
+	default:
 		fmt.Fprintf(&b, " (sent after %s)", o.Fault)
 	}
 	if o.Allowed {
@@ -153,6 +184,11 @@ func (r *Report) Block() string {
 	for _, c := range r.Checks {
 		r.offenders(&b, c)
 	}
+	for _, g := range r.Groups {
+		if g.Members > 0 {
+			g.block(&b)
+		}
+	}
 	for _, g := range r.Gaps {
 		fmt.Fprintf(&b, "not known: %s\n", g)
 	}
@@ -160,6 +196,41 @@ func (r *Report) Block() string {
 		fmt.Fprintf(&b, "note: %s\n", n)
 	}
 	return b.String()
+}
+
+// block says of a group with members who came and went, and which records were delivered again because of it.
+func (g *GroupReads) block(b *strings.Builder) {
+	fmt.Fprintf(b, "group %s   delivered %s   redelivered %s   %s members in all, partitions given %s times", g.Name,
+		number(g.Delivered), number(g.Redelivered), number(g.Members), number(g.Given))
+	for _, e := range g.Ends {
+		fmt.Fprintf(b, ", %s %s", e.How, number(e.Count))
+		if e.Uncommitted > 0 || e.Redelivered > 0 {
+			fmt.Fprintf(b, " (%s not committed, %s redelivered)", number(e.Uncommitted), number(e.Redelivered))
+		}
+	}
+	b.WriteByte('\n')
+	for _, h := range g.Handovers[:min(len(g.Handovers), 3)] {
+		fmt.Fprintf(b, "  %s\n", h)
+	}
+}
+
+// String is one line: what was delivered again, and why.
+func (h Handover) String() string {
+	s := fmt.Sprintf("%s %s -> %s: %s redelivered, %d delivered and %d committed when", h.Partition, h.From, h.To, number(h.Redelivered), h.Delivered, h.Committed)
+	switch h.How {
+	case endNames[Revoked]:
+		s += " it was revoked"
+	case endNames[Lost]:
+		s += " it was fenced"
+	case endNames[Died]:
+		s += " it died"
+	default:
+		s += " the other was given it"
+	}
+	if h.Fault != "" {
+		s += " after " + h.Fault
+	}
+	return s
 }
 
 func (r *Report) offenders(b *strings.Builder, c Check) {

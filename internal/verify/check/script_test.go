@@ -19,6 +19,9 @@ import (
 //	bounds 0 0 9       log 0 ... short=5: the audit gives up there
 //	commit c g/0 @5    commit-acked c   commit-refused c   commit-unsure c   ask g/0   answer g/0 [@5]
 //	committing p0      committed p0     commit-lost p0     aborted p0        fault words
+//	group ... [hands-over] [fenced]     member m g
+//	assigned s m/0 [e2]  at s [@5] [from=0]                     the committed offset, if any; where it reads from without one
+//	revoked s          lost s           died m                  commits c s @5
 //
 // An operation is producer/partition#sequence.
 func TestScripts(t *testing.T) {
@@ -51,6 +54,7 @@ type script struct {
 	groups    map[string]int32
 	sessions  map[string]Session
 	commits   map[string]Commit
+	members   map[string]Member
 }
 
 func newScript(t *testing.T, d *datadriven.TestData) *script {
@@ -58,7 +62,7 @@ func newScript(t *testing.T, d *datadriven.TestData) *script {
 	d.MaybeScanArgs(t, "samples", &o.Samples)
 	return &script{
 		c: New(o), producers: map[string]int32{}, groups: map[string]int32{"log": Audit},
-		sessions: map[string]Session{}, commits: map[string]Commit{},
+		sessions: map[string]Session{}, commits: map[string]Commit{}, members: map[string]Member{},
 	}
 }
 
@@ -74,6 +78,8 @@ func (s *script) line(f []string) error {
 		return s.log(f)
 	case "commit", "commit-acked", "commit-refused", "commit-unsure", "ask", "answer":
 		return s.commit(f)
+	case "member", "assigned", "at", "revoked", "lost", "died", "commits":
+		return s.member(f)
 	case "committing":
 		s.c.TxnCommitting(s.producers[f[1]])
 	case "committed":
@@ -112,6 +118,10 @@ func (s *script) declare(f []string) error {
 			g.ReadCommitted = false
 		case "stops":
 			g.MayStop = true
+		case "hands-over":
+			g.HandsOver = true
+		case "fenced":
+			g.MayBeFenced = true
 		default:
 			n, err := strconv.ParseInt(strings.TrimPrefix(a, "redelivered="), 10, 64)
 			if err != nil {
@@ -280,6 +290,44 @@ func (s *script) commit(f []string) error {
 	case "answer":
 		g, p := s.held(f[1])
 		s.c.CommittedAnswered(g, p, at(f), true)
+	}
+	return nil
+}
+
+func (s *script) member(f []string) error {
+	switch f[0] {
+	case "member":
+		s.members[f[1]] = s.c.AddMember(s.groups[f[2]], f[1])
+	case "assigned":
+		name, part, _ := strings.Cut(f[2], "/")
+		p, err := strconv.Atoi(part)
+		if err != nil {
+			return err
+		}
+		epoch := int64(-1)
+		if len(f) > 3 {
+			if epoch, err = strconv.ParseInt(strings.TrimPrefix(f[3], "e"), 10, 32); err != nil {
+				return err
+			}
+		}
+		s.sessions[f[1]] = s.c.Assigned(s.members[name], int32(p), int32(epoch))
+	case "at":
+		committed := at(f)
+		from := max(committed, 0)
+		for _, a := range f {
+			if n, err := strconv.ParseInt(strings.TrimPrefix(a, "from="), 10, 64); err == nil && strings.HasPrefix(a, "from=") {
+				from = n
+			}
+		}
+		s.c.Positioned(s.sessions[f[1]], committed, from)
+	case "revoked":
+		s.c.Released(s.sessions[f[1]], Revoked)
+	case "lost":
+		s.c.Released(s.sessions[f[1]], Lost)
+	case "died":
+		s.c.Died(s.members[f[1]])
+	case "commits":
+		s.commits[f[1]] = s.c.MemberCommits(s.sessions[f[2]], at(f))
 	}
 	return nil
 }

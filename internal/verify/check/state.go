@@ -17,6 +17,8 @@ type Checker struct {
 	producers  []producer
 	groups     []group
 	sessions   []session
+	members    []member
+	tenures    []tenure
 	marks      []Mark
 	findings   [checks]findings
 
@@ -182,12 +184,19 @@ type group struct {
 	redelivered int64
 	undelivered int64
 	partitions  []holding
+
+	members, assigned int64
+	ends, behind      [Died + 1]int64 // holds that ended, and records then delivered and not committed, by how
 }
 
 // holding is what a group got of one partition.
 type holding struct {
 	delivered bitset
 	committed committed
+	owners    []int32 // tenures that are not over, the latest last
+	epoch     int32   // of the latest tenure that had one, plus one
+	top       int64   // the highest position of any tenure that ended
+	topBy     int32   // which tenure, plus one
 }
 
 func newGroup(g Group, partitions int) group {
@@ -198,6 +207,7 @@ type session struct {
 	group, partition int32
 	from, next, top  int64 // where it began, where it is, the highest it was
 	epoch            int32
+	tenure           int32 // of a member, or none
 }
 
 func (s *session) move(next int64) {
