@@ -78,7 +78,7 @@ func (c *client) spans(ctx context.Context, topic string, only []int32, from pos
 	}
 	ctx, cancel := c.bounded(ctx)
 	defer cancel()
-	starts, ends, at, err := c.listOffsets(ctx, topic, from)
+	starts, ends, at, err := c.listOffsets(ctx, from, topic)
 	if err != nil {
 		return nil, err
 	}
@@ -99,20 +99,20 @@ func (c *client) spans(ctx context.Context, topic string, only []int32, from pos
 	return spans, nil
 }
 
-func (c *client) listOffsets(ctx context.Context, topic string, from position) (starts, ends, at kadm.ListedOffsets, err error) {
-	if starts, err = c.admin.ListStartOffsets(ctx, topic); err != nil {
-		return nil, nil, nil, c.explain(err, "find the start of topic "+topic)
+func (c *client) listOffsets(ctx context.Context, from position, topics ...string) (starts, ends, at kadm.ListedOffsets, err error) {
+	if starts, err = c.admin.ListStartOffsets(ctx, topics...); err != nil {
+		return nil, nil, nil, c.explain(err, "find the start of topic "+strings.Join(topics, ", "))
 	}
 	list := c.admin.ListEndOffsets
 	if c.settings["isolation.level"] == "read_committed" {
 		list = c.admin.ListCommittedOffsets
 	}
-	if ends, err = list(ctx, topic); err != nil {
-		return nil, nil, nil, c.explain(err, "find the end of topic "+topic)
+	if ends, err = list(ctx, topics...); err != nil {
+		return nil, nil, nil, c.explain(err, "find the end of topic "+strings.Join(topics, ", "))
 	}
 	if from.way == "time" {
-		if at, err = c.admin.ListOffsetsAfterMilli(ctx, from.since.UnixMilli(), topic); err != nil {
-			return nil, nil, nil, c.explain(err, "find that time in topic "+topic)
+		if at, err = c.admin.ListOffsetsAfterMilli(ctx, from.since.UnixMilli(), topics...); err != nil {
+			return nil, nil, nil, c.explain(err, "find that time in topic "+strings.Join(topics, ", "))
 		}
 	}
 	return starts, ends, at, nil

@@ -92,6 +92,7 @@ and tools in one binary. Every Kafka client works against it unchanged.
 	root.AddCommand(
 		newServeCommand(a),
 		newTopicCommand(a),
+		newGroupCommand(a),
 		newProduceCommand(a),
 		newConsumeCommand(a),
 		newConfigCommand(a),

@@ -81,7 +81,8 @@ func checkExample(t *testing.T, root *cobra.Command, line string) {
 }
 
 // walk has at least one run of every command: what it exits with, and that its JSON is one object a line.
-// {b} is the address of a cluster with the topics orders (3 records), __holdfast_events and old, {dir} a folder for files.
+// {b} is the address of a cluster with the topics orders (3 records, of which the
+// group readers has read one), __holdfast_events and old, {dir} a folder for files.
 var walk = []struct {
 	line  string
 	stdin string
@@ -136,6 +137,35 @@ var walk = []struct {
 	{line: "produce ordres", stdin: "x\n", code: exitFailed},
 	{line: "consume orders", json: true},
 	{line: "consume orders --offset nowhere", code: exitUsage},
+	{line: "group", code: exitUsage},
+	{line: "group list", json: true},
+	{line: "group list --state empty --type classic", json: true},
+	{line: "group describe readers", json: true},
+	{line: "group describe reeders", code: exitFailed},
+	{line: "group describe", code: exitUsage},
+	{line: "group lag", json: true},
+	{line: "group lag readers --topic orders --top 1", json: true},
+	{line: "group lag readers --want-lag 1", code: exitMissed},
+	{line: "group lag readers --want-lag 10 --want-behind 24h", code: exitDone},
+	{line: "group lag --every 1ms", code: exitUsage},
+	{line: "group reset readers --topic orders --to-latest", json: true},
+	{line: "group reset readers --topic orders:0 --shift-by 1 --execute", json: true},
+	{line: "group reset readers --all-topics --by-duration PT1H", json: true},
+	{line: "group reset readers --from-file {dir}/offsets.csv", json: true},
+	{line: "group reset readers --from-file {dir}/bad.properties", code: exitUsage},
+	{line: "group reset readers --topic orders", code: exitUsage},
+	{line: "group reset readers --to-latest", code: exitUsage},
+	{line: "group reset readers --topic orders --to-latest --to-earliest", code: exitUsage},
+	{line: "group reset readers --topic orders:x --to-latest", code: exitUsage},
+	{line: "group reset readers --topic orders:9 --to-latest", code: exitFailed},
+	{line: "group reset readers --topic ordres --to-latest", code: exitFailed},
+	{line: "group reset nobody --all-topics --to-latest", code: exitFailed},
+	{line: "group reset readers --topic orders --by-duration soon", code: exitUsage},
+	{line: "group delete readers --topic orders", json: true},
+	{line: "group delete readers --topic orders", code: exitFailed},
+	{line: "group delete readers", json: true},
+	{line: "group delete readers", code: exitFailed},
+	{line: "group delete readers --if-exists", json: true},
 	{line: "events", json: true},
 	{line: "events --since 1h --topic orders", json: true},
 	{line: "events --since yesterday", code: exitUsage},
@@ -184,6 +214,7 @@ func TestWalk(t *testing.T) {
 		"server.properties": "log.retention.ms=1000\n",
 		"client.properties": "bootstrap.servers=" + b + "\nacks=all\nkey.serializer=x\n",
 		"bad.properties":    "bootstap.servers=x\nacks=7\n",
+		"offsets.csv":       "orders,0,1\n",
 	}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
@@ -196,6 +227,7 @@ func TestWalk(t *testing.T) {
 	holdfast(t, b, "1\n2\n3\n", "produce", "orders").want(t, exitDone)
 	holdfast(t, b, `{"time":"2026-01-01T00:00:00Z","kind":"node_stopped","severity":"info","node":1,"fields":{"millis":7},"sentence":"x"}`+"\n",
 		"produce", eventsTopic).want(t, exitDone)
+	holdfast(t, b, "", "group", "reset", "readers", "--topic", "orders", "--to-offset", "1", "--execute").want(t, exitDone)
 	walked := map[string]bool{}
 	for _, step := range walk {
 		args := strings.Fields(strings.NewReplacer("{b}", b, "{dir}", dir).Replace(step.line))
