@@ -1,6 +1,7 @@
 package crash
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -132,12 +133,14 @@ func (w *world) outlive(ts *tools, disk *vfs.Mem) error {
 	return nil
 }
 
+var errStart = errors.New("the start failed")
+
 // live opens a disk, verifies it, and goes on with it for a while. It returns the moment right after the start, and the
 // disk at the end, before the node was stopped.
 func (w *world) live(ts *tools, disk *vfs.Mem, lost bool) (shown moment, left *vfs.Mem, err error) {
 	b, err := ts.open(disk)
 	if err != nil {
-		return shown, nil, fmt.Errorf("the start failed: %w", err)
+		return shown, nil, fmt.Errorf("%w: %w", errStart, err)
 	}
 	defer func() {
 		if stopped := b.stop(); err == nil && stopped != nil {

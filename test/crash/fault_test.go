@@ -20,7 +20,10 @@ import (
 	"holdfast/internal/storage/vfs"
 )
 
-var faultStride = flag.Int64("crash.stride", 7, "of every so many operations one fails; 1 for all")
+var (
+	faultStride = flag.Int64("crash.stride", 7, "of every so many operations one fails; 1 for all")
+	faultOnly   = flag.Int64("crash.only", 0, "only this operation fails; with -count it does so again and again")
+)
 
 // fault is one way in which an operation fails.
 type fault struct {
@@ -174,6 +177,7 @@ var errQuorum = errors.New("the quorum did not answer")
 
 func (w *world) ask(b *box, f func() error) error {
 	if err := f(); err != nil {
+		synctest.Wait() // one that ends answers first
 		select {
 		case <-b.quorum.Done():
 			return fmt.Errorf("%w: %w", errQuorum, err)
@@ -212,6 +216,10 @@ func (f *fault) enumerate(t *testing.T) (sum outcome) {
 			ts := newTools()
 			for !over.Load() && !failed.Load() {
 				n := next.Add(*faultStride)
+				if *faultOnly > 0 {
+					n = *faultOnly
+					over.Store(true)
+				}
 				var hit bool
 				var o outcome
 				var err error
@@ -370,7 +378,7 @@ func (w *world) afterFault(ts *tools, mem *vfs.Mem) error {
 	for _, mode := range []vfs.CrashMode{vfs.KillOnly, vfs.LoseAll, vfs.LoseTorn} {
 		disk := mem.CrashClone(mode, 1)
 		_, _, err := w.clone(nil).live(ts, disk, mode != vfs.KillOnly)
-		if mode == vfs.KillOnly && errors.Is(err, syscall.EIO) { // the kernel had an error left to tell
+		if mode == vfs.KillOnly && errors.Is(err, errStart) && errors.Is(err, syscall.EIO) { // the kernel had an error left to tell the journal
 			_, _, err = w.clone(nil).live(ts, disk, false)
 		}
 		if err != nil {

@@ -253,7 +253,7 @@ func (w *world) mustProduce(b *box, acks partition.Acks, plans ...plan) error {
 	}
 	for i, c := range codes {
 		if c != wire.None {
-			return fmt.Errorf("produce to %s-%d: %v", plans[i].topic, plans[i].index, c)
+			return fmt.Errorf("produce to %s-%d: %w (directory: %w)", plans[i].topic, plans[i].index, &codeError{c}, b.parts.Load().Failed())
 		}
 	}
 	return nil

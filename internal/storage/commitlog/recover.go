@@ -317,9 +317,14 @@ func (r *opening) finish(segs []*segment, end int64) error {
 		if i == 0 {
 			from = r.from
 		}
+		for _, h := range s.all() {
+			if err := h.hearOut(); err != nil {
+				return err
+			}
+		}
 		l.soil(s.log)
-		if err := r.rewrite(s, from); err != nil {
-			return fmt.Errorf("write %s once more: %w", s.log.name, err)
+		if err := s.log.rewrite(from, s.size.Load()); err != nil {
+			return err
 		}
 		if s != l.active {
 			l.rebuilt = append(l.rebuilt, s)
@@ -329,29 +334,6 @@ func (r *opening) finish(segs []*segment, end int64) error {
 	l.newDir.Store(true)
 	l.epochs.dirty = true
 	return r.claim()
-}
-
-// rewrite writes the bytes of a segment from a position on over themselves. After a failed sync the kernel calls their
-// pages clean although the disk never got them: the next sync would succeed without them, and a power cut take them.
-func (r *opening) rewrite(s *segment, from int64) error {
-	f, err := s.log.acquire()
-	if err != nil {
-		return err
-	}
-	defer s.log.release()
-	buf := r.l.files.big.Get().(*[]byte)
-	defer r.l.files.big.Put(buf)
-	for size := s.size.Load(); from < size; {
-		p := (*buf)[:min(int64(len(*buf)), size-from)]
-		if _, err := f.ReadAt(p, from); err != nil && err != io.EOF {
-			return err
-		}
-		if err := writeAt(f, p, from); err != nil {
-			return err
-		}
-		from += int64(len(p))
-	}
-	return nil
 }
 
 // claim writes once more, too, whose folder it is: without that file a later start cannot tell these records from those
@@ -375,13 +357,8 @@ func (r *opening) claim() error {
 	}
 	h := l.files.file(name)
 	h.once = true
-	f, err := h.acquire()
-	if err != nil {
-		return err
-	}
-	defer h.release()
 	l.soil(h)
-	return writeAt(f, p, 0) // the same bytes in place: no crash can leave others
+	return h.rewriteAll()
 }
 
 // dropOrphans removes indexes whose segment is gone.
@@ -474,8 +451,7 @@ func (r *opening) settleProducers(segs []*segment) error {
 		r.Rebuilt = append(r.Rebuilt, fmt.Sprintf("%d producer snapshots", n))
 	}
 	r.ReplayedBytes += read
-	r.settleSnapshots()
-	return nil
+	return r.settleSnapshots()
 }
 
 // settleTxns keeps of the transaction indexes what lies below the recovery point; the rest is learned from the batches.
@@ -495,13 +471,13 @@ func (r *opening) settleTxns(segs []*segment) error {
 }
 
 // settleSnapshots notes which producer snapshots are on stable storage.
-func (r *opening) settleSnapshots() {
+func (r *opening) settleSnapshots() error {
 	l := r.l
 	if l.durable = -1; l.End() > r.point { // written by a process that may not have synced them
 		for _, at := range l.snapshots {
-			h := l.files.file(l.name(at, snapshotSuffix))
-			h.once = true
-			l.soil(h)
+			if err := l.soilSnapshot(at); err != nil {
+				return err
+			}
 		}
 	} else {
 		for _, at := range l.snapshots {
@@ -512,6 +488,7 @@ func (r *opening) settleSnapshots() {
 			}
 		}
 	}
+	return nil
 }
 
 // judgeEpochs has the line of epochs made anew where it does not say what the batches say.

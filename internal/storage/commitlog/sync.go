@@ -23,7 +23,9 @@ func (l *Log) Unsynced(files []vfs.File) (end int64, out []vfs.File, names bool,
 		return l.synced, files, false, err
 	}
 	if len(l.dirty) > 0 {
-		l.soilUnsure()
+		if err := l.soilUnsure(); err != nil {
+			return l.synced, files, false, err
+		}
 	}
 	for _, h := range l.dirty {
 		if slices.Contains(l.syncing, h) {
@@ -52,14 +54,28 @@ func (l *Log) Unsynced(files []vfs.File) (end int64, out []vfs.File, names bool,
 }
 
 // soilUnsure has snapshots synced that an earlier process may have left in the page cache.
-func (l *Log) soilUnsure() {
-	for _, at := range l.unsure {
-		h := l.files.file(l.name(at, snapshotSuffix))
-		h.once = true
-		l.soil(h)
-		l.newNames = true
+func (l *Log) soilUnsure() error {
+	for ; len(l.unsure) > 0; l.unsure = l.unsure[1:] {
+		if err := l.soilSnapshot(l.unsure[0]); err != nil {
+			return err
+		}
 	}
-	l.unsure = nil
+	return nil
+}
+
+// soilSnapshot has a snapshot synced that an earlier process wrote, unless it is gone.
+func (l *Log) soilSnapshot(at int64) error {
+	h := l.files.file(l.name(at, snapshotSuffix))
+	h.once = true
+	if err := h.rewriteAll(); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		h.shut()
+		return err
+	}
+	l.soil(h)
+	l.newNames = true
+	return nil
 }
 
 // Synced says that all that Unsynced handed out, with this end, has been synced without an error.
