@@ -165,7 +165,7 @@ func (s *Server) weigh(key int16, size int) (int64, error) {
 	if size > limit {
 		return 0, fmt.Errorf("%s request of %d bytes: the limit is %d (%s)", api.Name, size, limit, limitKey(key))
 	}
-	return int64(size) * int64(max(api.MemoryFactor-1, 0)), nil
+	return api.Memory(size) - int64(size), nil
 }
 
 func limitKey(key int16) string {

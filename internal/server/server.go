@@ -99,6 +99,7 @@ func sleep(ctx context.Context, d time.Duration) {
 // take starts serving a connection as soon as the limits allow it, or closes it where its address holds too many.
 func (s *Server) take(ctx context.Context, nc net.Conn, listener string) {
 	c := &conn{server: s, net: nc, client: handler.NewClient(nc, listener)}
+	c.client.Watch = c.watch
 	if !s.register(c) {
 		s.options.Metrics.Refused(listener, "per_ip")
 		nc.Close()

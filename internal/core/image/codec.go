@@ -85,6 +85,9 @@ func (i *Image) records() []Record {
 	for name, configs := range i.brokerConfigs.all() {
 		records = appendConfigs(records, ResourceBroker, string(name), configs)
 	}
+	for name, configs := range i.groupConfigs.all() {
+		records = appendConfigs(records, ResourceGroup, string(name), configs)
+	}
 	for _, t := range i.topics.all() {
 		records = append(records, &TopicRecord{Name: t.Name, ID: t.ID})
 		records = appendConfigs(records, ResourceTopic, t.Name, t.Configs)

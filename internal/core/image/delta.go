@@ -7,6 +7,7 @@ type Delta struct {
 	Topics        []TopicChange  // by topic id
 	Brokers       []BrokerChange // by broker id
 	BrokerConfigs []string       // broker resources whose settings changed, sorted
+	GroupConfigs  []string       // groups whose settings changed, sorted
 	Features      []string       // features whose level changed, sorted
 	ProducerIDs   bool           // a block of producer ids was given out
 }
@@ -20,7 +21,7 @@ type BrokerChange struct{ Before, After *Broker }
 
 // Empty reports whether nothing differs.
 func (d *Delta) Empty() bool {
-	return len(d.Topics) == 0 && len(d.Brokers) == 0 && len(d.BrokerConfigs) == 0 && len(d.Features) == 0 && !d.ProducerIDs
+	return len(d.Topics) == 0 && len(d.Brokers) == 0 && len(d.BrokerConfigs) == 0 && len(d.GroupConfigs) == 0 && len(d.Features) == 0 && !d.ProducerIDs
 }
 
 // ConfigsChanged reports whether the topic's own settings differ.
@@ -79,6 +80,9 @@ func Diff(old, new *Image) Delta {
 	})
 	diff(&old.brokerConfigs, &new.brokerConfigs, func(name nameKey, _, _ *Configs) {
 		d.BrokerConfigs = append(d.BrokerConfigs, string(name))
+	})
+	diff(&old.groupConfigs, &new.groupConfigs, func(name nameKey, _, _ *Configs) {
+		d.GroupConfigs = append(d.GroupConfigs, string(name))
 	})
 	diff(&old.features, &new.features, func(name nameKey, _, _ int16) {
 		d.Features = append(d.Features, string(name))

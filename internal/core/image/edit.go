@@ -13,6 +13,7 @@ type Edit struct {
 	unified       *tableEdit[nameKey, string]
 	brokers       *tableEdit[brokerKey, *Broker]
 	brokerConfigs *tableEdit[nameKey, *Configs]
+	groupConfigs  *tableEdit[nameKey, *Configs]
 	fresh         map[TopicID]*Topic // topics this edit made or copied, and so may change in place
 }
 
@@ -22,6 +23,7 @@ func (i *Image) Edit() *Edit {
 		img: *i, fresh: map[TopicID]*Topic{},
 		features: i.features.edit(), topics: i.topics.edit(), topicIDs: i.topicIDs.edit(), unified: i.unified.edit(),
 		brokers: i.brokers.edit(), brokerConfigs: i.brokerConfigs.edit(),
+		groupConfigs: i.groupConfigs.edit(),
 	}
 }
 
@@ -34,7 +36,7 @@ func (e *Edit) Image(offset int64) *Image {
 	img.offset = offset
 	img.features = e.features.done()
 	img.topics, img.topicIDs, img.unified = e.topics.done(), e.topicIDs.done(), e.unified.done()
-	img.brokers, img.brokerConfigs = e.brokers.done(), e.brokerConfigs.done()
+	img.brokers, img.brokerConfigs, img.groupConfigs = e.brokers.done(), e.brokerConfigs.done(), e.groupConfigs.done()
 	return &img
 }
 
@@ -131,12 +133,18 @@ func (r *ConfigRecord) apply(e *Edit) {
 			t.Configs = t.Configs.with(r.Key, r.Value)
 		}
 	case ResourceBroker:
-		old, _ := e.brokerConfigs.get(nameKey(r.Name))
-		if c := old.with(r.Key, r.Value); c == nil {
-			e.brokerConfigs.delete(nameKey(r.Name))
-		} else {
-			e.brokerConfigs.set(nameKey(r.Name), c)
-		}
+		r.applyTo(e.brokerConfigs)
+	case ResourceGroup:
+		r.applyTo(e.groupConfigs)
+	}
+}
+
+func (r *ConfigRecord) applyTo(configs *tableEdit[nameKey, *Configs]) {
+	old, _ := configs.get(nameKey(r.Name))
+	if c := old.with(r.Key, r.Value); c == nil {
+		configs.delete(nameKey(r.Name))
+	} else {
+		configs.set(nameKey(r.Name), c)
 	}
 }
 

@@ -45,6 +45,7 @@ type Image struct {
 	partitions     int
 	brokers        table[brokerKey, *Broker]
 	brokerConfigs  table[nameKey, *Configs] // by broker resource: "" or a decimal broker id
+	groupConfigs   table[nameKey, *Configs] // by group id
 }
 
 // Topic is one topic. Nothing it refers to may be changed.
@@ -186,6 +187,23 @@ func (i *Image) BrokerConfigs(resource string) *Configs {
 func (i *Image) BrokerConfigResources() iter.Seq2[string, *Configs] {
 	return func(yield func(string, *Configs) bool) {
 		for name, c := range i.brokerConfigs.all() {
+			if !yield(string(name), c) {
+				return
+			}
+		}
+	}
+}
+
+// GroupConfigs returns the settings given for a group, whether or not it exists.
+func (i *Image) GroupConfigs(group string) *Configs {
+	c, _ := i.groupConfigs.get(nameKey(group))
+	return c
+}
+
+// GroupConfigResources yields the groups that have settings, sorted.
+func (i *Image) GroupConfigResources() iter.Seq2[string, *Configs] {
+	return func(yield func(string, *Configs) bool) {
+		for name, c := range i.groupConfigs.all() {
 			if !yield(string(name), c) {
 				return
 			}

@@ -218,7 +218,7 @@ func drawRecord(t *rapid.T) Record {
 			Replicas: []int32{1, 2}, Directories: []DirectoryID{{1}, {2}}, ISR: []int32{2, 1}[:n%3], Leader: int32(n), LeaderEpoch: int32(n),
 		}}
 	case 6:
-		resource := rapid.SampledFrom([]ResourceType{ResourceTopic, ResourceBroker}).Draw(t, "resource")
+		resource := rapid.SampledFrom([]ResourceType{ResourceTopic, ResourceBroker, ResourceGroup}).Draw(t, "resource")
 		return &ConfigRecord{Resource: resource, Name: name, Key: rapid.SampledFrom([]string{"k", "l"}).Draw(t, "key"), Value: value}
 	case 7:
 		return &BrokerRecord{Broker{ID: int32(n), Epoch: int64(n), Rack: name, Endpoints: []Endpoint{{"PLAINTEXT", "localhost", 9092, 0}}, Directories: []DirectoryID{{n}}}}

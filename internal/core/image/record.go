@@ -86,6 +86,7 @@ type ResourceType int8
 const (
 	ResourceTopic  ResourceType = 2
 	ResourceBroker ResourceType = 4
+	ResourceGroup  ResourceType = 32
 )
 
 // ConfigRecord gives one setting of a topic or broker resource; a nil value takes it away.

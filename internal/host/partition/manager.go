@@ -179,7 +179,7 @@ func (m *Manager) follow(c image.TopicChange) {
 // adopt starts serving a topic's partitions.
 func (m *Manager) adopt(t *image.Topic) {
 	topic := &Topic{
-		Name: t.Name, ID: t.ID, Internal: t.Name == event.Topic, configs: t.Configs,
+		Name: t.Name, ID: t.ID, Internal: image.Internal(t.Name), configs: t.Configs,
 		AppendedRecords: m.options.Metrics.Counter(metrics.AppendedRecords, t.Name),
 		AppendedBytes:   m.options.Metrics.Counter(metrics.AppendedBytes, t.Name),
 		Fetched:         m.options.Metrics.Counter(metrics.FetchedBytes, t.Name),

@@ -68,6 +68,17 @@ var (
 	noDecision    = answer{RequestTimedOut, Unknown, "The time-out passed before the change was committed; it may still be."}
 	badRequest    = answer{InvalidRequest, Failed, "The request contradicts itself; the message says where."}
 	tooMuch       = answer{PolicyViolation, Failed, "The request asks for more at once than one change of the metadata may hold; split it."}
+	unloaded      = answer{CoordinatorLoadInProgress, Failed, "This broker has just become the group's coordinator and still reads what the group committed."}
+	noCoordinator = answer{CoordinatorNotAvailable, Failed, "The coordinator cannot be reached by its replicas just now, or is short of memory."}
+	notHere       = answer{NotCoordinator, Failed, "This broker is not the group's coordinator: ask FindCoordinator."}
+	unsureThere   = answer{CoordinatorNotAvailable, Unknown, "What was asked is in the coordinator's log, but was not confirmed in time; or the coordinator is short of memory."}
+	unsureHere    = answer{NotCoordinator, Unknown, "This broker is not the group's coordinator, or ceased to be it while the request waited: ask FindCoordinator."}
+	badGroup      = answer{InvalidGroupID, Failed, "The group id is empty, or longer than 32767 bytes."}
+	noMember      = answer{UnknownMemberID, Failed, "The group has no such member: it left, was too slow, or never was one."}
+	oldGeneration = answer{IllegalGeneration, Failed, "The group is at another generation, or the member at another epoch."}
+	rebalancing   = answer{RebalanceInProgress, Failed, "The group rebalances: join it again."}
+	fencedStatic  = answer{FencedInstanceID, Failed, "Another member has taken over the instance id."}
+	noGroup       = answer{GroupIDNotFound, Failed, "There is no group of this id, or none of this kind; the message says which."}
 	noReplica     = answer{ClusterAuthorizationFailed, Failed, "The request claims to come from a replica, but not on the brokers' own port."}
 )
 
@@ -122,6 +133,57 @@ var answers = []struct {
 		{LeaderNotAvailable, Failed, "The partition has no leader at present."},
 		badName, noTopicID,
 	}},
+	{KeyOffsetCommit, []answer{
+		{UnknownTopicOrPartition, Failed, "The topic does not exist, or has no such partition."},
+		{OffsetMetadataTooLarge, Failed, "The metadata is longer than offset.metadata.max.bytes."},
+		unloaded, unsureThere, unsureHere, oldGeneration,
+		{InvalidGroupID, Failed, "The group id is longer than 32767 bytes, or is empty and the committer a member."},
+		noMember, rebalancing,
+		{InvalidCommitOffsetSize, Failed, "The offsets of one request must fit into one batch, and do not: commit fewer at a time."},
+		{UnsupportedVersion, Failed, "A member of a group of the new protocol must commit with version 9 or later."},
+		{GroupIDNotFound, Failed, "There is no group of this id, so nobody can be its member."},
+		fencedStatic, noTopicID,
+		{StaleMemberEpoch, Failed, "The member is at another epoch: heartbeat, then commit again."},
+	}},
+	{KeyOffsetFetch, []answer{
+		{UnknownTopicOrPartition, Failed, "The topic does not exist, or has no such partition."},
+		unloaded, noCoordinator, notHere, oldGeneration,
+		{InvalidGroupID, Failed, "The group id is longer than 32767 bytes."},
+		noMember,
+		{UnstableOffsetCommit, Failed, "A transaction that has not ended commits an offset for the partition; ask again."},
+		noTopicID,
+		{StaleMemberEpoch, Failed, "The member is at another epoch: heartbeat, then ask again."},
+	}},
+	{KeyFindCoordinator, []answer{
+		{CoordinatorNotAvailable, Failed, "The topic of the coordinators could not be created, or the partition in question has no leader."},
+		badGroup,
+		{InvalidRequest, Failed, "The kind of coordinator is unknown, or not served by this version."},
+	}},
+	{KeyJoinGroup, []answer{
+		{MessageTooLarge, Failed, "With this member's subscription the group would not fit into a record."},
+		unloaded, unsureThere, unsureHere, oldGeneration,
+		{InconsistentGroupProtocol, Failed, "The members have no protocol in common, or the member names none."},
+		badGroup, noMember,
+		{InvalidSessionTimeout, Failed, "The session time-out is not between group.min.session.timeout.ms and group.max.session.timeout.ms."},
+		rebalancing,
+		{InvalidRequest, Failed, "The instance id breaks the rules, or was left out when the member id was given."},
+		{MemberIDRequired, Failed, "Join again with the member id in the answer."},
+		{GroupMaxSizeReached, Failed, "The group has as many members as group.max.size, or group.consumer.max.size, allows."},
+		fencedStatic,
+		{UnreleasedInstanceID, Failed, "The instance id is in use by a member of the new protocol."},
+	}},
+	{KeyHeartbeat, []answer{
+		noCoordinator, notHere, oldGeneration, badGroup, noMember, rebalancing, fencedStatic,
+	}},
+	{KeyLeaveGroup, []answer{unloaded, unsureThere, unsureHere, badGroup, noMember, fencedStatic}},
+	{KeySyncGroup, []answer{
+		{MessageTooLarge, Failed, "The group with its assignment does not fit into a record."},
+		unloaded, unsureThere, unsureHere, oldGeneration,
+		{InconsistentGroupProtocol, Failed, "The protocol is not the one the group has chosen."},
+		badGroup, noMember, rebalancing, fencedStatic,
+	}},
+	{KeyDescribeGroups, []answer{unloaded, noCoordinator, notHere, badGroup, noGroup}},
+	{KeyListGroups, []answer{unloaded, noCoordinator, notHere}},
 	{KeyApiVersions, []answer{
 		{UnsupportedVersion, Failed, "The version of the request is too new; the answer, in version 0, names the ones to use."},
 		{InvalidRequest, Failed, "The client's software name or version has forbidden characters."},
@@ -174,17 +236,42 @@ var answers = []struct {
 		{InvalidReplicaAssignment, Failed, "The assignment names unknown brokers, repeats one, or has another length."},
 		notController, badRequest, tooMuch,
 	}},
+	{KeyDeleteGroups, []answer{
+		unloaded, unsureThere, unsureHere, badGroup,
+		{NonEmptyGroup, Failed, "The group has members."},
+		{GroupIDNotFound, Failed, "There is no group of this id."},
+	}},
 	{KeyIncrementalAlterConfigs, []answer{
 		noTopic, noDecision, badName,
 		{InvalidConfig, Failed, "A setting is unknown, out of range, read-only, or not honoured by this version; the message names it."},
 		notController, badRequest, tooMuch,
 		{BrokerIDNotRegistered, Failed, "No broker with this id has ever registered."},
 	}},
+	{KeyOffsetDelete, []answer{
+		{UnknownTopicOrPartition, Failed, "The topic does not exist."},
+		unloaded, unsureThere, unsureHere, badGroup,
+		{NonEmptyGroup, Failed, "The group has members, and what they read cannot be known."},
+		{GroupIDNotFound, Failed, "There is no group of this id."},
+		{GroupSubscribedToTopic, Failed, "The group reads the topic."},
+	}},
 	{KeyDescribeCluster, []answer{
 		badRequest,
 		{MismatchedEndpointType, Failed, "The request asks a broker's port for controllers."},
 		{UnsupportedEndpointType, Failed, "The endpoint type is unknown."},
 	}},
+	{KeyConsumerGroupHeartbeat, []answer{
+		unloaded, unsureThere, unsureHere, noMember,
+		{RebalanceInProgress, Failed, "Members of the classic protocol are about to rebalance; join when they have."},
+		{InvalidRequest, Failed, "The request contradicts itself; the message says where."},
+		{GroupIDNotFound, Failed, "There is no group of this id, or it cannot be joined by this protocol; the message says which."},
+		{GroupMaxSizeReached, Failed, "The group has as many members as group.consumer.max.size allows."},
+		fencedStatic,
+		{FencedMemberEpoch, Failed, "The member is behind or ahead of the group: abandon all partitions and join again."},
+		{UnreleasedInstanceID, Failed, "The instance id is in use by a member that has not left."},
+		{UnsupportedAssignor, Failed, "The assignor is not among group.consumer.assignors."},
+		{InvalidRegularExpression, Failed, "The regular expression cannot be read, or is longer than 4096 bytes."},
+	}},
+	{KeyConsumerGroupDescribe, []answer{unloaded, noCoordinator, notHere, badGroup, noGroup}},
 	{KeyListConfigResources, []answer{
 		{UnsupportedVersion, Failed, "The type of resource is unknown, or needs a newer version of the request."},
 		badRequest,

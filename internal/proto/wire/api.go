@@ -16,8 +16,8 @@ type API struct {
 	// FrameCap is the largest frame in bytes, length prefix excluded. 0 stands for the caller's own limit of a Produce request.
 	FrameCap int
 	// MemoryFactor says what a request takes while it is worked on: MemoryFactor times the length of its frame, the frame included,
-	// plus at most [DecodeOverhead]. Charge it to the budget before reading the frame. It is the measured worst case of what anyone
-	// can send; honest requests take far less. Produce alone is charged less than its worst case, because nearly all of an honest
+	// plus at most [DecodeOverhead]. It is the measured worst case of what anyone can send; honest requests take far less. Charge
+	// [API.Memory] to the budget before reading the frame: of a frame above 1 MiB the rest is text and bytes. Produce alone is charged less than its worst case, because nearly all of an honest
 	// frame is records, which are not decoded: see [Produce.Memory].
 	MemoryFactor int
 
@@ -27,8 +27,20 @@ type API struct {
 // Flexible reports whether the version carries tagged fields.
 func (a *API) Flexible(version int16) bool { return version >= a.FlexibleFrom }
 
+// Memory is what a request of frameBytes takes while it is worked on, the frame included, in bytes, but for [DecodeOverhead].
+func (a *API) Memory(frameBytes int) int64 {
+	if a.Key == KeyProduce {
+		return int64(frameBytes) * int64(a.MemoryFactor)
+	}
+	first := min(frameBytes, maxCounted)
+	return int64(first)*int64(a.MemoryFactor) + int64(frameBytes-first)*textFactor
+}
+
 const (
 	defaultFrameCap = 1 << 20
+	wideFrameCap    = 16 << 20 // of requests that carry what others wrote: subscriptions, assignments, metadata
+
+	textFactor = 3 // text and bytes: the frame, a copy of it without unknown tagged fields, and the text of its own
 
 	// DecodeOverhead is what a request may take besides MemoryFactor times the length of its frame, in bytes.
 	DecodeOverhead = 6 << 10
@@ -45,6 +57,15 @@ const (
 	KeyFetch                   = int16(kmsg.Fetch)
 	KeyListOffsets             = int16(kmsg.ListOffsets)
 	KeyMetadata                = int16(kmsg.Metadata)
+	KeyOffsetCommit            = int16(kmsg.OffsetCommit)
+	KeyOffsetFetch             = int16(kmsg.OffsetFetch)
+	KeyFindCoordinator         = int16(kmsg.FindCoordinator)
+	KeyJoinGroup               = int16(kmsg.JoinGroup)
+	KeyHeartbeat               = int16(kmsg.Heartbeat)
+	KeyLeaveGroup              = int16(kmsg.LeaveGroup)
+	KeySyncGroup               = int16(kmsg.SyncGroup)
+	KeyDescribeGroups          = int16(kmsg.DescribeGroups)
+	KeyListGroups              = int16(kmsg.ListGroups)
 	KeyApiVersions             = int16(kmsg.ApiVersions)
 	KeyCreateTopics            = int16(kmsg.CreateTopics)
 	KeyDeleteTopics            = int16(kmsg.DeleteTopics)
@@ -55,8 +76,12 @@ const (
 	KeyAlterConfigs            = int16(kmsg.AlterConfigs)
 	KeyDescribeLogDirs         = int16(kmsg.DescribeLogDirs)
 	KeyCreatePartitions        = int16(kmsg.CreatePartitions)
+	KeyDeleteGroups            = int16(kmsg.DeleteGroups)
 	KeyIncrementalAlterConfigs = int16(kmsg.IncrementalAlterConfigs)
+	KeyOffsetDelete            = int16(kmsg.OffsetDelete)
 	KeyDescribeCluster         = int16(kmsg.DescribeCluster)
+	KeyConsumerGroupHeartbeat  = int16(kmsg.ConsumerGroupHeartbeat)
+	KeyConsumerGroupDescribe   = int16(kmsg.ConsumerGroupDescribe)
 	KeyListConfigResources     = int16(kmsg.ListConfigResources)
 	KeyDescribeTopicPartitions = int16(kmsg.DescribeTopicPartitions)
 )
@@ -72,6 +97,32 @@ var table = newTable([]API{
 		only(0, 0, list(str)), from(1, null(list(from(10, id128), only(1, 9, str), from(10, null(str))))),
 		from(4, i8), only(8, 10, i8), from(8, i8),
 	}},
+	{Key: KeyOffsetCommit, Name: "OffsetCommit", Min: 2, Max: 10, FrameCap: wideFrameCap, MemoryFactor: 24, fields: []field{
+		str, i32, str, from(7, null(str)), only(2, 4, i64),
+		list(only(0, 9, str), from(10, id128), list(i32, i64, from(6, i32), null(str))),
+	}},
+	{Key: KeyOffsetFetch, Name: "OffsetFetch", Min: 1, Max: 10, MemoryFactor: 24, fields: []field{
+		only(0, 7, str), only(0, 1, list(str, values(i32))), only(2, 7, null(list(str, values(i32)))),
+		from(8, list(str, from(9, null(str)), from(9, i32), null(list(only(8, 9, str), from(10, id128), values(i32))))),
+		from(7, i8),
+	}},
+	{Key: KeyFindCoordinator, Name: "FindCoordinator", Min: 0, Max: 6, MemoryFactor: 18, fields: []field{
+		only(0, 3, str), from(1, i8), from(4, strs),
+	}},
+	{Key: KeyJoinGroup, Name: "JoinGroup", Min: 0, Max: 9, FrameCap: wideFrameCap, MemoryFactor: 20, fields: []field{
+		str, i32, from(1, i32), str, from(5, null(str)), str, list(str, blob), from(8, null(str)),
+	}},
+	{Key: KeyHeartbeat, Name: "Heartbeat", Min: 0, Max: 4, MemoryFactor: 3, fields: []field{
+		str, i32, str, from(3, null(str)),
+	}},
+	{Key: KeyLeaveGroup, Name: "LeaveGroup", Min: 0, Max: 5, MemoryFactor: 21, fields: []field{
+		str, only(0, 2, str), from(3, list(str, null(str), from(5, null(str)))),
+	}},
+	{Key: KeySyncGroup, Name: "SyncGroup", Min: 0, Max: 5, FrameCap: wideFrameCap, MemoryFactor: 20, fields: []field{
+		str, i32, str, from(3, null(str)), from(5, null(str)), from(5, null(str)), list(str, blob),
+	}},
+	{Key: KeyDescribeGroups, Name: "DescribeGroups", Min: 0, Max: 6, MemoryFactor: 18, fields: []field{strs, from(3, i8)}},
+	{Key: KeyListGroups, Name: "ListGroups", Min: 0, Max: 5, MemoryFactor: 18, fields: []field{from(4, strs), from(5, strs)}},
 	{Key: KeyApiVersions, Name: "ApiVersions", Min: 0, Max: 4, MemoryFactor: 3, fields: []field{
 		from(3, str), from(3, str),
 	}},
@@ -102,12 +153,18 @@ var table = newTable([]API{
 	{Key: KeyCreatePartitions, Name: "CreatePartitions", Min: 0, Max: 3, MemoryFactor: 18, fields: []field{
 		list(str, i32, null(list(values(i32)))), i32, i8,
 	}},
+	{Key: KeyDeleteGroups, Name: "DeleteGroups", Min: 0, Max: 2, MemoryFactor: 18, fields: []field{strs}},
 	{Key: KeyIncrementalAlterConfigs, Name: "IncrementalAlterConfigs", Min: 0, Max: 1, MemoryFactor: 18, fields: []field{
 		list(i8, str, list(str, i8, null(str))), i8,
 	}},
+	{Key: KeyOffsetDelete, Name: "OffsetDelete", Min: 0, Max: 0, MemoryFactor: 9, fields: []field{str, list(str, list(i32))}},
 	{Key: KeyDescribeCluster, Name: "DescribeCluster", Min: 0, Max: 2, MemoryFactor: 2, fields: []field{
 		i8, from(1, i8), from(2, i8),
 	}},
+	{Key: KeyConsumerGroupHeartbeat, Name: "ConsumerGroupHeartbeat", Min: 0, Max: 1, MemoryFactor: 18, fields: []field{
+		str, str, i32, null(str), null(str), i32, null(strs), from(1, null(str)), null(str), null(list(id128, values(i32))),
+	}},
+	{Key: KeyConsumerGroupDescribe, Name: "ConsumerGroupDescribe", Min: 0, Max: 1, MemoryFactor: 18, fields: []field{strs, i8}},
 	{Key: KeyListConfigResources, Name: "ListConfigResources", Min: 0, Max: 1, MemoryFactor: 3, fields: []field{
 		from(1, values(i8)),
 	}},

@@ -32,6 +32,9 @@ func (h *hostile) field(f *field, level int) {
 		h.buf = append(h.buf, make([]byte, f.bytes)...)
 	case text:
 		h.string(f.nullable)
+	case bytesOf:
+		h.size(len(h.text))
+		h.buf = append(h.buf, h.text...)
 	case optional:
 		h.int8(1)
 		h.structure(f.fields, level)

@@ -12,6 +12,7 @@ var (
 	ErrNull    = errors.New("a field that must have a value is null")
 	ErrVarint  = errors.New("a variable-length number does not fit into 32 bits")
 	ErrTooLong = errors.New("a string is longer than 32767 bytes")
+	ErrTooMany = errors.New("the request lists more than is decoded at a time")
 	ErrTag     = errors.New("a tagged field does not belong to this version")
 )
 

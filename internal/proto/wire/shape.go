@@ -1,6 +1,9 @@
 package wire
 
-import "math"
+import (
+	"bytes"
+	"math"
+)
 
 // field is one field of a request as it lies on the wire: what must be known to walk over it without decoding it. A kmsg decoder makes
 // room for as many elements as a count claims before it reads the first, spins once for every tagged field a count claims, and takes
@@ -21,6 +24,7 @@ const (
 	listOf         // an array of structures
 	listFixed      // an array of fixed values
 	listText       // an array of strings
+	bytesOf        // bytes
 	optional       // a structure or null
 )
 
@@ -30,6 +34,7 @@ var (
 	i8, i16, i32, i64, id128 = value(1), value(2), value(4), value(8), value(16)
 	str                      = field{kind: text, to: math.MaxInt16}
 	strs                     = field{kind: listText, to: math.MaxInt16}
+	blob                     = field{kind: bytesOf, to: math.MaxInt16}
 )
 
 func list(fields ...field) field {
@@ -62,10 +67,17 @@ type walker struct {
 	body []byte
 	kept int
 	out  []byte
+
+	counted int  // bytes that elements of arrays take at least, all together
+	blobs   bool // some field is bytes, which kmsg does not copy
 }
 
+// maxCounted bounds walker.counted. An element takes many times its bytes once it is decoded; text and bytes do not, and may be the
+// rest of a larger frame.
+const maxCounted = defaultFrameCap
+
 // whole proves that body holds all fields, each with room for what it claims, and returns it without tagged fields and without the
-// bytes behind it.
+// bytes behind it; a copy where a decoded request would alias it.
 func whole(fields []field, version int16, flexible bool, body []byte) ([]byte, error) {
 	w := walker{reader: reader{buf: body, flexible: flexible}, version: version, body: body}
 	w.structure(fields)
@@ -73,7 +85,10 @@ func whole(fields []field, version int16, flexible bool, body []byte) ([]byte, e
 		return nil, w.err
 	}
 	end := w.position()
-	if w.out == nil {
+	switch {
+	case w.out == nil && w.blobs:
+		return bytes.Clone(body[:end]), nil
+	case w.out == nil:
 		return body[:end:end], nil
 	}
 	return append(w.out, body[w.kept:end]...), nil
@@ -111,6 +126,11 @@ func (w *walker) field(f *field) {
 		if w.int8() >= 0 {
 			w.structure(f.fields)
 		}
+	case bytesOf:
+		if w.nullableBytes() == nil {
+			w.fail(ErrNull)
+		}
+		w.blobs = true
 	case listFixed:
 		w.take(w.elements(f) * f.bytes)
 	case listText:
@@ -143,6 +163,10 @@ func (w *walker) elements(f *field) int {
 		return 0
 	case n > len(w.buf)/w.elementBytes(f):
 		w.fail(ErrCount)
+		return 0
+	}
+	if w.counted += n * w.elementBytes(f); w.counted > maxCounted {
+		w.fail(ErrTooMany)
 		return 0
 	}
 	return n

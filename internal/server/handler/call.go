@@ -11,7 +11,7 @@ import (
 // Call is one request on its way through the broker: the frame it came in, the scratch it is worked on with, and the
 // answer. It is lent by NewCall and given back by EndCall; the connection that read it owns it in between.
 type Call struct {
-	Frame  *Buffer // the request without its length prefix; views alias it
+	Frame  *Buffer // the request without its length prefix; views alias it. nil once a request waits that needs it no more
 	Weight int64   // bytes taken for the frame from its budget
 	Work   int64   // bytes taken for working on it
 	Client *Client
@@ -19,6 +19,7 @@ type Call struct {
 	handler *Handler
 	header  wire.Header
 	body    []byte
+	size    int     // of the frame
 	answer  *Buffer // with length prefix; nil where the request gets none
 
 	began    time.Time

@@ -13,7 +13,9 @@ import (
 
 	"holdfast/internal/base/config"
 	"holdfast/internal/base/event"
+	"holdfast/internal/base/metrics"
 	"holdfast/internal/core/image"
+	"holdfast/internal/host/coord"
 	"holdfast/internal/host/partition"
 	"holdfast/internal/host/quorum"
 	"holdfast/internal/proto/wire"
@@ -27,12 +29,14 @@ type Options struct {
 	Metrics    *Metrics
 	Quorum     *quorum.Driver
 	Partitions *partition.Manager
+	Groups     *coord.Host
 	Config     func() *config.Values // the broker's settings as they are now
 	DataDir    string                // as DescribeLogDirs names it
 
 	FetchMaxBytes int32         // bound of one answer's records (fetch.max.bytes)
 	MaxFetchWait  time.Duration // no fetch is parked for longer
-	Work          *Budget       // of what working on requests takes: the server takes from it
+	Frames        *Budget       // of requests' own bytes: the server takes from it, as from Work
+	Work          *Budget       // of what working on requests takes
 	Answers       *Budget       // of large answers on their way out
 	SessionSlots  int           // fetch sessions kept (max.incremental.fetch.session.cache.slots)
 
@@ -48,13 +52,14 @@ type Handler struct {
 	buffers  Buffers
 	calls    sync.Pool
 	ids      producerIDs
+	parked   *Budget // of requests that wait for other members of their group
 	apis     map[int16]func(context.Context, *Call, kmsg.Request) kmsg.Response
 }
 
 // New returns a handler.
 func New(o Options) *Handler {
 	h := &Handler{
-		options: o, metrics: o.Metrics,
+		options: o, metrics: o.Metrics, parked: NewBudget(o.Work.Limit(), metrics.Histogram{}),
 		sessions: sessions{
 			slots: o.SessionSlots, most: int(o.Work.Limit() / 2 / partitionBytes), evicted: o.Metrics.sessionsEvicted,
 			newID: rand.Int32, byID: map[int32]*session{},
@@ -66,6 +71,19 @@ func New(o Options) *Handler {
 		int16(kmsg.OffsetForLeaderEpoch):    serve(h.offsetForLeaderEpoch),
 		int16(kmsg.DeleteRecords):           serve(h.deleteRecords),
 		int16(kmsg.InitProducerID):          serve(h.initProducerID),
+		int16(kmsg.FindCoordinator):         serve(h.findCoordinator),
+		int16(kmsg.JoinGroup):               waiting(h, func(q *kmsg.JoinGroupRequest) string { return q.Group }),
+		int16(kmsg.SyncGroup):               waiting(h, func(q *kmsg.SyncGroupRequest) string { return q.Group }),
+		int16(kmsg.Heartbeat):               ofGroup(h, func(q *kmsg.HeartbeatRequest) string { return q.Group }),
+		int16(kmsg.LeaveGroup):              ofGroup(h, func(q *kmsg.LeaveGroupRequest) string { return q.Group }),
+		int16(kmsg.ConsumerGroupHeartbeat):  ofGroup(h, func(q *kmsg.ConsumerGroupHeartbeatRequest) string { return q.Group }),
+		int16(kmsg.OffsetCommit):            ofGroup(h, func(q *kmsg.OffsetCommitRequest) string { return q.Group }),
+		int16(kmsg.OffsetDelete):            ofGroup(h, func(q *kmsg.OffsetDeleteRequest) string { return q.Group }),
+		int16(kmsg.OffsetFetch):             serve(h.offsetFetch),
+		int16(kmsg.ListGroups):              serve(h.listGroups),
+		int16(kmsg.DescribeGroups):          serve(h.describeGroups),
+		int16(kmsg.ConsumerGroupDescribe):   serve(h.consumerGroupDescribe),
+		int16(kmsg.DeleteGroups):            serve(h.deleteGroups),
 		int16(kmsg.CreateTopics):            serve(h.createTopics),
 		int16(kmsg.DeleteTopics):            serve(h.deleteTopics),
 		int16(kmsg.CreatePartitions):        serve(h.createPartitions),
@@ -91,7 +109,7 @@ func serve[Q kmsg.Request, R kmsg.Response](f func(context.Context, *Call, Q) R)
 // Serve works on a call whose frame has been read. After a nil error the call has its answer, or waits for it. An error
 // ends the connection: the request could not be understood, or closing is the answer.
 func (h *Handler) Serve(ctx context.Context, c *Call) error {
-	c.began, c.served = h.now(), true
+	c.began, c.served, c.size = h.now(), true, len(c.Frame.B)
 	h.metrics.inFlight.Add(1)
 	var err error
 	c.header, c.body, err = wire.ParseHeader(c.Frame.B)

@@ -7,7 +7,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"holdfast/internal/base/event"
 	"holdfast/internal/core/controller"
 	"holdfast/internal/core/image"
 	"holdfast/internal/proto/wire"
@@ -16,6 +15,7 @@ import (
 // Operations that are allowed as long as nothing forbids any, as bits of Kafka's ACL operations.
 const (
 	allTopicOperations   = 1<<3 | 1<<4 | 1<<5 | 1<<6 | 1<<7 | 1<<8 | 1<<10 | 1<<11
+	allGroupOperations   = 1<<3 | 1<<6 | 1<<8 | 1<<10 | 1<<11
 	allClusterOperations = 1<<5 | 1<<7 | 1<<8 | 1<<9 | 1<<10 | 1<<11 | 1<<12
 	notAsked             = math.MinInt32
 )
@@ -138,7 +138,7 @@ func (h *Handler) metadataOf(c *Call, img *image.Image, in *kmsg.MetadataRequest
 
 func (h *Handler) metadataTopic(t *image.Topic) kmsg.MetadataResponseTopic {
 	out := kmsg.NewMetadataResponseTopic()
-	out.Topic, out.TopicID, out.IsInternal, out.AuthorizedOperations = ptr(t.Name), t.ID, t.Name == event.Topic, notAsked
+	out.Topic, out.TopicID, out.IsInternal, out.AuthorizedOperations = ptr(t.Name), t.ID, image.Internal(t.Name), notAsked
 	out.Partitions = make([]kmsg.MetadataResponseTopicPartition, len(t.Partitions))
 	for i, p := range t.Partitions {
 		o := &out.Partitions[i]
@@ -167,7 +167,7 @@ func (h *Handler) toCreate(img *image.Image, q *kmsg.MetadataRequest) (names []s
 	}
 	for i := range q.Topics {
 		name := q.Topics[i].Topic
-		if name != nil && *name != event.Topic && img.Topic(*name) == nil && controller.ValidTopicName(*name) {
+		if name != nil && !image.Internal(*name) && img.Topic(*name) == nil && controller.ValidTopicName(*name) {
 			names = append(names, *name)
 		}
 	}

@@ -72,7 +72,7 @@ func (m *Metrics) answered(c *Call, took time.Duration) {
 	a := m.of(c.header.Key)
 	a.requests.Inc()
 	a.seconds.Seconds(took)
-	a.received.Add(int64(len(c.Frame.B)))
+	a.received.Add(int64(c.size))
 	a.sent.Add(int64(len(c.Answer())))
 }
 

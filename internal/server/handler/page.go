@@ -5,7 +5,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"holdfast/internal/base/event"
 	"holdfast/internal/core/image"
 )
 
@@ -27,7 +26,7 @@ func (g *partitionPage) add(r *kmsg.DescribeTopicPartitionsResponse, t *image.To
 		return
 	}
 	out := kmsg.NewDescribeTopicPartitionsResponseTopic()
-	out.Topic, out.TopicID, out.IsInternal, out.AuthorizedOperations = ptr(t.Name), t.ID, t.Name == event.Topic, allTopicOperations
+	out.Topic, out.TopicID, out.IsInternal, out.AuthorizedOperations = ptr(t.Name), t.ID, image.Internal(t.Name), allTopicOperations
 	for i := int(first); i < len(t.Partitions); i++ {
 		if g.left == 0 {
 			r.NextCursor = cursorAt(t.Name, int32(i))
