@@ -204,12 +204,31 @@ var KindCommitToRecreated = &Kind{
 	Doc:      "If the offset was read from the old topic, records of the new one are skipped or read again.",
 }
 
+// KindTransactionTimedOut: a transaction was aborted since its producer left it open for too long.
+var KindTransactionTimedOut = &Kind{
+	Name: "transaction_timed_out", Severity: slog.LevelWarn,
+	Fields: []Field{
+		text("transactional_id", "of the producer"), number("producer_id", "that the coordinator gave it"), number("epoch", "of the producer, which is fenced now"),
+		number("timeout_ms", "transaction.timeout.ms, as the producer asked"), number("partitions", "the transaction had"),
+	},
+	Sentence: "the transaction of {transactional_id} (producer {producer_id}, epoch {epoch}, {partitions} partitions) was open for {timeout_ms} ms and is aborted",
+	Doc:      "The producer died, hangs, or needs a longer transaction.timeout.ms. If it is alive it learns that it was fenced, and has to begin anew.",
+}
+
+// KindCoordinatorDown: the coordinator of some groups or transactions does not serve.
+var KindCoordinatorDown = &Kind{
+	Name: "coordinator_down", Severity: slog.LevelError,
+	Fields:   []Field{text("reason", "what failed")},
+	Sentence: "the coordinator that keeps its state in {topic}-{partition} does not serve on node {node}: {reason}",
+	Doc:      "Clients are told to come again, and the node tries again by itself; if the log is damaged or its directory failed, the cause has to go first.",
+}
+
 // Kinds lists the table sorted by name.
 func Kinds() []*Kind {
 	return []*Kind{
-		KindCommitMovedBack, KindCommitToRecreated, KindConfigChanged, KindDirFailed, KindDiskFreed, KindDiskFull, KindFetchOutOfRange, KindNodeStarted, KindNodeStopped,
+		KindCommitMovedBack, KindCommitToRecreated, KindConfigChanged, KindCoordinatorDown, KindDirFailed, KindDiskFreed, KindDiskFull, KindFetchOutOfRange, KindNodeStarted, KindNodeStopped,
 		KindOffsetExpired, KindOffsetTopicGone, KindPartitionOffline, KindPartitionsAdded, KindQuarantined, KindRecordsDeleted, KindRecordsExpired, KindTopicCreated,
-		KindTopicDeleted, KindTruncatedTail, KindUncleanStart,
+		KindTopicDeleted, KindTransactionTimedOut, KindTruncatedTail, KindUncleanStart,
 	}
 }
 

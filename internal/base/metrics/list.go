@@ -83,6 +83,18 @@ var (
 	JournalBytes        = &Def{Name: "holdfast_journal_bytes", Type: TypeCollected, Help: "Size of the metadata journal; a snapshot cuts it."}
 )
 
+// The coordinators: of groups (__consumer_offsets) and of transactions (__transaction_state).
+var (
+	CoordinatorShards      = &Def{Name: "holdfast_coordinator_shards", Type: TypeCollected, Help: "Coordinator shards that this node leads, by the topic that is their log and by state: loading, serving, resting (failed, tried again after a while).", Labels: []string{"topic", "state"}}
+	CoordinatorMailbox     = &Def{Name: "holdfast_coordinator_mailbox", Type: TypeCollected, Help: "Requests that wait in the fullest mailbox of a coordinator shard (bound: 4096).", Labels: []string{"topic"}}
+	CoordinatorFull        = &Def{Name: "holdfast_coordinator_refused_total", Type: TypeCounter, Help: "Requests refused because a coordinator shard's mailbox was full; clients retry.", Labels: []string{"topic"}}
+	CoordinatorUnloads     = &Def{Name: "holdfast_coordinator_unloads_total", Type: TypeCounter, Help: "Times a coordinator shard stopped serving: its log failed, the leader changed, or the node stopped.", Labels: []string{"topic"}}
+	CoordinatorLoadSeconds = &Def{Name: "holdfast_coordinator_load_seconds", Type: TypeHistogram, Help: "Reading one coordinator shard from its log, until it serves.", Labels: []string{"topic"}, Buckets: latency}
+	Groups                 = &Def{Name: "holdfast_groups", Type: TypeCollected, Help: "Groups this node coordinates, by protocol (classic, consumer) and state.", Labels: []string{"protocol", "state"}}
+	CommittedOffsets       = &Def{Name: "holdfast_committed_offsets", Type: TypeCollected, Help: "Offsets that groups of this node have committed and that have not expired."}
+	OffsetCommits          = &Def{Name: "holdfast_offset_commits_total", Type: TypeCounter, Help: "Offsets committed, one for each partition."}
+)
+
 // section is a heading of docs/metrics.md and what stands under it.
 type section struct {
 	title string
@@ -102,6 +114,9 @@ var sections = []section{
 	{"Log on disk", []*Def{
 		FsyncSeconds, FsyncFiles, FsyncPartitions, LogBytes, LogSegments, SegmentsDropped, TruncatedBytes, DamagedRanges,
 		RecoveredBytes, OpenFiles, DirOnline, DirFull, DirFreeBytes, DirTotalBytes,
+	}},
+	{"Coordinators", []*Def{
+		CoordinatorShards, CoordinatorMailbox, CoordinatorFull, CoordinatorUnloads, CoordinatorLoadSeconds, Groups, CommittedOffsets, OffsetCommits,
 	}},
 	{"Metadata quorum", []*Def{
 		QuorumTerm, QuorumLeader, QuorumApplied, QuorumCommitSeconds, QuorumProposals, JournalSyncSeconds, JournalBytes,

@@ -21,20 +21,25 @@ func (t *turn) list(r *kmsg.ListGroupsRequest) {
 	resp.Version = r.Version
 	for _, id := range t.s.ids() {
 		g := kmsg.ListGroupsResponseGroup{Group: id}
-		switch known := t.s.groups[id]; {
-		case known.consumer != nil:
-			g.ProtocolType, g.GroupState, g.GroupType = consumerProtocol, known.consumer.state(), typeConsumer
-		case known.classic != nil:
-			g.ProtocolType, g.GroupState, g.GroupType = known.classic.protocolType, known.classic.state.String(), typeClassic
-		default:
-			g.GroupState, g.GroupType = stateEmpty.String(), typeClassic // offsets without members: a simple group
-		}
+		g.ProtocolType, g.GroupState, g.GroupType = t.s.groups[id].listed()
 		if r.Version >= 4 && !oneOf(r.StatesFilter, g.GroupState) || r.Version >= 5 && !oneOf(r.TypesFilter, g.GroupType) {
 			continue
 		}
 		resp.Groups = append(resp.Groups, g)
 	}
 	t.reply(t.cmd.Call, resp)
+}
+
+// listed is how ListGroups shows a group.
+func (g *group) listed() (protocolType, state, groupType string) {
+	switch {
+	case g.consumer != nil:
+		return consumerProtocol, g.consumer.state(), typeConsumer
+	case g.classic != nil:
+		return g.classic.protocolType, g.classic.state.String(), typeClassic
+	default:
+		return "", stateEmpty.String(), typeClassic // offsets without members: a simple group
+	}
 }
 
 // oneOf tells whether a filter lets a word pass; an empty filter lets all.

@@ -191,16 +191,25 @@ func (s *Shard) consumer(id string) *consumer {
 
 func (s *Shard) ids() []string { return slices.Sorted(maps.Keys(s.groups)) }
 
-// Groups is the number of groups, Offsets that of committed offsets; both for metrics.
-func (s *Shard) Groups() int { return len(s.groups) }
+// Census is what a shard has, for metrics.
+type Census struct {
+	Groups  map[Standing]int
+	Offsets int // committed ones
+}
 
-// Offsets is the number of committed offsets.
-func (s *Shard) Offsets() int {
-	n := 0
-	for _, g := range s.groups { // order-free
-		n += len(g.offsets)
+// Standing is a group's protocol and state, in ListGroups' words.
+type Standing struct{ Protocol, State string }
+
+// Add counts the shard in.
+func (c *Census) Add(s *Shard) {
+	if c.Groups == nil {
+		c.Groups = map[Standing]int{}
 	}
-	return n
+	for _, g := range s.groups { // order-free
+		_, state, protocol := g.listed()
+		c.Groups[Standing{protocol, state}]++
+		c.Offsets += len(g.offsets)
+	}
 }
 
 // turn is one decision as it comes about.

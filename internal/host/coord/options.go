@@ -12,6 +12,7 @@ import (
 	"holdfast/internal/core/shard"
 	"holdfast/internal/host/partition"
 	"holdfast/internal/proto/wire"
+	"holdfast/internal/storage/vfs"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -20,6 +21,8 @@ import (
 type Options struct {
 	Kind       Kind
 	NodeID     int32
+	FS         vfs.FS // where a broken shard writes its state down; nil for nowhere
+	Dir        string // the data directory
 	Partitions *partition.Manager
 	Image      *image.Image // as it is at the start; Follow brings the later ones
 	Events     event.Sink
@@ -33,6 +36,10 @@ type Options struct {
 
 	// CommitTimeout is how long an answer waits for its records to be committed (offsets.commit.timeout.ms).
 	CommitTimeout func() time.Duration
+
+	// InOrder starts no goroutines: who calls Step does the work, one thing at a time, in an order that does not change
+	// from run to run.
+	InOrder bool
 }
 
 // Kind is what a host coordinates.

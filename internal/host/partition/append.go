@@ -79,6 +79,13 @@ func (p *Partition) appendLocked(batch record.Batch, now time.Time, r *wire.Prod
 			return 0, false
 		}
 	}
+	return p.write(batch, now, r)
+}
+
+// write is appendLocked for a batch that was judged.
+func (p *Partition) write(batch record.Batch, now time.Time, r *wire.ProducePartitionResult) (until int64, ok bool) {
+	first := p.log.End()
+	last := first + int64(batch.LastOffsetDelta())
 	if epoch := p.leader.Epoch(); p.log.LastEpoch() < epoch {
 		// The epoch's start is recorded with its first record, so that ten thousand idle partitions cost a restart nothing.
 		p.log.AssignEpoch(epoch, first)

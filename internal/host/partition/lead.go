@@ -23,6 +23,7 @@ func (p *Partition) lead(epoch int32) {
 	if epoch > p.leader.Epoch() {
 		p.leader.Raise(epoch)
 		p.epoch.Store(epoch)
+		p.watches.signal()
 	}
 }
 

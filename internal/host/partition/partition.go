@@ -113,6 +113,7 @@ func (p *Partition) moved() {
 func (p *Partition) refuse(code wire.Code) {
 	p.commits.refuse(code)
 	p.flushes.refuse(code)
+	p.watches.signal()
 }
 
 // leave answers all who wait with code and takes no more appends: the topic was deleted or the node stops.
@@ -121,7 +122,6 @@ func (p *Partition) leave(code wire.Code) {
 	defer p.mu.Unlock()
 	p.gone = true
 	p.refuse(code)
-	p.watches.signal()
 }
 
 // Size is the size of the topic's segments on this node in bytes.

@@ -1,7 +1,7 @@
 package partition
 
-// Watch is a parked fetch: it is told when the high watermark of any partition it was added to moves, or when one of
-// them goes away. It is reused from request to request.
+// Watch is a parked fetch, or a coordinator: it is told when the high watermark of any partition it was added to moves, or
+// when one of them goes away, fails or gets a new leader epoch. It is reused from request to request.
 type Watch struct {
 	signal chan struct{} // capacity one: a signal is a hint to look again
 	links  []*watchLink
