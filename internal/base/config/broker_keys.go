@@ -182,6 +182,30 @@ var brokerTable = []Key{
 		Doc: "Stands in for log.flush.interval.ms where that is not set, in milliseconds.",
 	},
 	{
+		Name: "log.cleaner.enable", Type: Boolean, Default: "true",
+		Doc: "Whether topics with cleanup.policy=compact are compacted at all; without it they only grow.",
+	},
+	{
+		Name: "log.cleaner.backoff.ms", Type: Long, Default: "15000", valid: atLeast(0), Mode: ClusterWide,
+		Doc: "How long the cleaner sleeps when no log is worth compacting, in milliseconds.",
+	},
+	{
+		Name: "log.cleaner.dedupe.buffer.size", Type: Long, Default: "134217728", valid: atLeast(1<<20 + 1), Mode: ClusterWide,
+		Doc: "The most memory that the keys of one pass of compaction take, in bytes, 24 a key; taken only while it runs. More keys take more passes.",
+	},
+	{
+		Name: "log.cleaner.io.buffer.load.factor", Type: Double, Default: "0.9", valid: valid{"above 0 and at most 1", func(v string) bool { return atof(v) > 0 && atof(v) <= 1 }}, Mode: ClusterWide,
+		Doc: "How full the table of keys may get before a pass of compaction stops collecting; fuller is slower and takes more keys at once.",
+	},
+	{
+		Name: "log.cleaner.io.buffer.size", Type: Int, Default: "524288", valid: atLeast(0), Mode: ClusterWide,
+		Doc: "How much of a log the cleaner reads and writes at a time, in bytes; it grows for a larger batch.",
+	},
+	{
+		Name: "log.cleaner.io.max.bytes.per.second", Type: Double, Default: "1.7976931348623157e+308", valid: valid{"above 0", func(v string) bool { return atof(v) > 0 }}, Mode: ClusterWide,
+		Doc: "The most that the cleaner reads and writes together in a second, in bytes.",
+	},
+	{
 		Name: "producer.id.expiration.ms", Type: Int, Default: "86400000", valid: atLeast(1), Mode: ClusterWide,
 		Doc: "How long a partition remembers an idempotent producer that wrote nothing more, in milliseconds.",
 	},

@@ -40,7 +40,7 @@ func TestDescribeTopicNamesEverySource(t *testing.T) {
 // What is described is what is in force.
 func TestDescriptionAgreesWithTheResolvedTopic(t *testing.T) {
 	broker := mustAssemble(t, "log.cleaner.delete.retention.ms=5\nlog.preallocate=true\nmessage.max.bytes=9")
-	for name, want := range map[string]string{"delete.retention.ms": "86400000", "preallocate": "false", "max.message.bytes": "9", "remote.storage.enable": "false"} {
+	for name, want := range map[string]string{"delete.retention.ms": "5", "preallocate": "false", "max.message.bytes": "9", "remote.storage.enable": "false"} {
 		k, _ := Topic(name)
 		if d := DescribeTopic(k, broker, nil); d.Value != want {
 			t.Errorf("%s is described as %+v", name, d)

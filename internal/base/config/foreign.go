@@ -92,10 +92,7 @@ var families = []family{
 		"transaction.state.log.replication.factor", "transaction.state.log.segment.bytes", "transactional.id.expiration.ms",
 	}},
 	{standing: DefaultOnly, feature: "two-phase commit", names: []string{"transaction.two.phase.commit.enable=false"}},
-	{standing: NotYet, feature: "compaction", names: []string{
-		"log.cleaner.backoff.ms", "log.cleaner.dedupe.buffer.size", "log.cleaner.enable", "log.cleaner.io.buffer.load.factor",
-		"log.cleaner.io.buffer.size", "log.cleaner.io.max.bytes.per.second", "log.cleaner.threads",
-	}},
+	{standing: NotYet, feature: "compacting several partitions at a time", names: []string{"log.cleaner.threads"}},
 	{standing: NotYet, feature: "client metrics", names: []string{"telemetry.max.bytes"}},
 	{standing: NotYet, feature: "quotas", names: []string{
 		"alter.log.dirs.replication.quota.window.num", "alter.log.dirs.replication.quota.window.size.seconds",

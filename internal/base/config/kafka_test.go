@@ -50,6 +50,8 @@ var departures = map[string]string{
 	"controller.listener.names":      "Kafka demands them; nothing listens there while the cluster is one node",
 	"default.replication.factor":     "Kafka's default 1 loses data with one disk; ours rises with the cluster",
 	"listener.security.protocol.map": "changing it takes a restart here",
+
+	"log.cleaner.io.max.bytes.per.second": "the same number, spelt in another language",
 }
 
 func TestTopicKeysAreKafkas(t *testing.T) {
@@ -139,6 +141,7 @@ var strict = map[string]bool{
 	"listeners": true, "advertised.listeners": true, "listener.security.protocol.map": true, "process.roles": true,
 	"default.replication.factor": true, "broker.id": true, "max.connections.per.ip.overrides": true,
 	"log.retention.hours": true, "log.retention.minutes": true, "log.retention.ms": true, "log.roll.ms": true, "log.roll.jitter.ms": true,
+	"log.cleaner.dedupe.buffer.size": true, "log.cleaner.io.buffer.load.factor": true, "log.cleaner.io.max.bytes.per.second": true,
 	"log.flush.interval.ms": true, "log.flush.scheduler.interval.ms": true, "controller.quorum.bootstrap.servers": true,
 }
 

@@ -42,7 +42,7 @@ func TestKafkasPropertiesFileWorks(t *testing.T) {
 			t.Errorf("the notice %q does not name %s", notices[0], key)
 		}
 	}
-	for _, key := range []string{"offsets.topic.replication.factor", "consumer groups", "transactions", "compaction", "replica.lag.time.max.ms"} {
+	for _, key := range []string{"offsets.topic.replication.factor", "consumer groups", "transactions", "replica.lag.time.max.ms"} {
 		if !strings.Contains(notices[1], key) {
 			t.Errorf("the notice %q does not name %s", notices[1], key)
 		}
@@ -87,7 +87,7 @@ func TestOrderOfSources(t *testing.T) {
 func TestAllErrorsAtOnce(t *testing.T) {
 	_, _, err := assemble(t, strings.Join([]string{
 		"num.partitions=0", "log.retention.hour=24", "retention.ms=1000", "port=9092", "ssl.keystore.password=hunter2",
-		"log.cleanup.policy=compact", "authorizer.class.name=x.Y", "node.id=one", "log.dirs=/a,/b", "message.max.bytes=3000000000",
+		"log.cleanup.policy=shrink", "authorizer.class.name=x.Y", "node.id=one", "log.dirs=/a,/b", "message.max.bytes=3000000000",
 		"log.retention.ms=0", "controller.quorum.voters=1@a:1,2@b:1", "listener.name.internal.ssl.key.password=hunter2", "shoe.size=44",
 	}, "\n"))
 	if err == nil {
@@ -99,7 +99,7 @@ func TestAllErrorsAtOnce(t *testing.T) {
 		`server.properties line 3: broker setting retention.ms: is a setting of topics. Set it on a topic (holdfast topic alter TOPIC --config retention.ms=…), or log.retention.ms for all topics`,
 		`server.properties line 4: broker setting port: is no longer a setting. Use listeners=PLAINTEXT://HOST:PORT`,
 		`server.properties line 5: broker setting ssl.keystore.password: TLS is not supported yet. Leave this setting out`,
-		`server.properties line 6: broker setting log.cleanup.policy: compaction is not supported yet. Leave it at delete`,
+		`server.properties line 6: broker setting log.cleanup.policy: "shrink" must be a list of compact, delete`,
 		`server.properties line 7: broker setting authorizer.class.name: access control is not supported yet. Leave this setting out`,
 		`server.properties line 8: broker setting node.id: "one" must be a whole number, without unit`,
 		`server.properties line 9: broker setting log.dirs: 2 data folders are not supported yet. Name one`,

@@ -74,6 +74,10 @@ type TopicConfig struct {
 	UncleanElection      bool
 	Preallocate          bool
 	RecordValidation     Validation
+	MinCleanableRatio    float64 // of bytes not compacted yet to all
+	MinCompactionLagMs   int64
+	MaxCompactionLagMs   int64 // math.MaxInt64: no limit
+	DeleteRetentionMs    int64 // of tombstones
 }
 
 // CompressionLevel is the level that belongs to CompressionType, 0 where that has none.
@@ -144,14 +148,18 @@ var topicFields = map[string]func(c *TopicConfig, v string){
 	"compression.lz4.level":           func(c *TopicConfig, v string) { c.Lz4Level = int(whole(v)) },
 	"compression.type":                func(c *TopicConfig, v string) { c.CompressionType = v },
 	"compression.zstd.level":          func(c *TopicConfig, v string) { c.ZstdLevel = int(whole(v)) },
+	"delete.retention.ms":             func(c *TopicConfig, v string) { c.DeleteRetentionMs = whole(v) },
 	"file.delete.delay.ms":            func(c *TopicConfig, v string) { c.FileDeleteDelay = Milliseconds(whole(v)) },
 	"flush.messages":                  func(c *TopicConfig, v string) { c.FlushMessages = whole(v) },
 	"flush.ms":                        func(c *TopicConfig, v string) { c.FlushMs = whole(v) },
 	"index.interval.bytes":            func(c *TopicConfig, v string) { c.IndexIntervalBytes = int(whole(v)) },
+	"max.compaction.lag.ms":           func(c *TopicConfig, v string) { c.MaxCompactionLagMs = whole(v) },
 	"max.message.bytes":               func(c *TopicConfig, v string) { c.MaxMessageBytes = int(whole(v)) },
 	"message.timestamp.after.max.ms":  func(c *TopicConfig, v string) { c.TimestampAfterMaxMs = whole(v) },
 	"message.timestamp.before.max.ms": func(c *TopicConfig, v string) { c.TimestampBeforeMaxMs = whole(v) },
 	"message.timestamp.type":          func(c *TopicConfig, v string) { c.TimestampType = timestampType(v) },
+	"min.cleanable.dirty.ratio":       func(c *TopicConfig, v string) { c.MinCleanableRatio = atof(v) },
+	"min.compaction.lag.ms":           func(c *TopicConfig, v string) { c.MinCompactionLagMs = whole(v) },
 	"min.insync.replicas":             func(c *TopicConfig, v string) { c.MinInSync = int(whole(v)) },
 	"preallocate":                     func(c *TopicConfig, v string) { c.Preallocate = v == "true" },
 	RecordValidation:                  func(c *TopicConfig, v string) { c.RecordValidation = validation(v) },
@@ -197,8 +205,7 @@ func whole(v string) int64 {
 	return n
 }
 
-// obeys tells whether an override counts: it is valid, and the key is honoured or the value is its default. A
-// cleanup.policy with compact counts although it is refused today: what a newer version set must not be deleted by age.
+// obeys tells whether an override counts: it is valid, and the key is honoured or the value is its default.
 func (k *Key) obeys(value string) bool {
 	return k.Check(value) == nil && (k.Honoured || k.Unsupported(value) == nil)
 }

@@ -1,9 +1,6 @@
 package config
 
-import (
-	"regexp"
-	"strings"
-)
+import "regexp"
 
 const (
 	maxInt64  = "9223372036854775807"
@@ -21,8 +18,7 @@ const (
 var topicTable = []Key{
 	{
 		Name: "cleanup.policy", Type: List, Default: "delete", Broker: "log.cleanup.policy", valid: listOf("compact", "delete"),
-		unsupport: refuseCompaction,
-		Doc:       "What happens to old data: delete drops whole segments by age and size, compact keeps the last record of each key.",
+		Doc: "What happens to old data: delete drops whole segments by age and size, compact keeps the last record of each key.",
 	},
 	{
 		Name: CommitSync, Type: Boolean, Default: "true", Broker: "log.commit.sync", Own: true,
@@ -46,8 +42,7 @@ var topicTable = []Key{
 	},
 	{
 		Name: "delete.retention.ms", Type: Long, Default: "86400000", Broker: "log.cleaner.delete.retention.ms", valid: atLeast(0),
-		Standing: DefaultOnly, Feature: "compaction",
-		Doc: "How long a compacted topic keeps the marker of a deleted key, in milliseconds.",
+		Doc: "How long a compacted topic keeps the marker of a deleted key (a record without value) after it was first compacted, in milliseconds.",
 	},
 	{
 		Name: "file.delete.delay.ms", Type: Long, Default: "60000", Broker: "log.segment.delete.delay.ms", valid: atLeast(0),
@@ -87,8 +82,7 @@ var topicTable = []Key{
 	},
 	{
 		Name: "max.compaction.lag.ms", Type: Long, Default: maxInt64, Broker: "log.cleaner.max.compaction.lag.ms", valid: atLeast(1),
-		Standing: DefaultOnly, Feature: "compaction",
-		Doc: "The longest a record of a compacted topic may wait before it is considered for compaction, in milliseconds.",
+		Doc: "The longest a record of a compacted topic may wait for compaction, in milliseconds: then its segment is closed and compacted whatever the dirty ratio.",
 	},
 	{
 		Name: "max.message.bytes", Type: Int, Default: "1048588", Broker: "message.max.bytes", valid: atLeast(0),
@@ -108,13 +102,11 @@ var topicTable = []Key{
 	},
 	{
 		Name: "min.cleanable.dirty.ratio", Type: Double, Default: "0.5", Broker: "log.cleaner.min.cleanable.ratio", valid: between(0, 1),
-		Standing: DefaultOnly, Feature: "compaction",
-		Doc: "The share of a compacted log that must be new before it is compacted again.",
+		Doc: "The share of a compacted log, in bytes, that must be new before it is compacted again.",
 	},
 	{
 		Name: "min.compaction.lag.ms", Type: Long, Default: "0", Broker: "log.cleaner.min.compaction.lag.ms", valid: atLeast(0),
-		Standing: DefaultOnly, Feature: "compaction",
-		Doc: "The least time a record of a compacted topic is left alone, in milliseconds.",
+		Doc: "The least time a record of a compacted topic is left alone, in milliseconds; segments are compacted whole.",
 	},
 	{
 		Name: "min.insync.replicas", Type: Int, Default: "1", Broker: "min.insync.replicas", valid: atLeast(1),
@@ -190,11 +182,4 @@ func isThrottled(v string) bool {
 		}
 	}
 	return true
-}
-
-func refuseCompaction(v string) string {
-	if strings.Contains(v, "compact") {
-		return "compaction is not supported yet. Leave it at delete"
-	}
-	return ""
 }

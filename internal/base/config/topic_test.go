@@ -16,6 +16,7 @@ func TestDefaultTopic(t *testing.T) {
 		SegmentIndexBytes: 10 << 20, IndexIntervalBytes: 4096, FileDeleteDelay: time.Minute, MaxMessageBytes: 1048588,
 		CompressionType: "producer", GzipLevel: -1, Lz4Level: 9, ZstdLevel: 3, TimestampType: CreateTime,
 		TimestampBeforeMaxMs: math.MaxInt64, TimestampAfterMaxMs: 3_600_000, MinInSync: 1, FlushMessages: math.MaxInt64, FlushMs: math.MaxInt64,
+		MinCleanableRatio: 0.5, MaxCompactionLagMs: math.MaxInt64, DeleteRetentionMs: 86_400_000,
 	}
 	if got := ResolveTopic(nil, nil); got != want {
 		t.Errorf("\n got %+v\nwant %+v", got, want)
@@ -71,6 +72,7 @@ func TestEverySettingReachesTheTopic(t *testing.T) {
 	other := map[string]string{
 		"cleanup.policy": "", "commit.sync": "false", "compression.gzip.level": "5", "compression.lz4.level": "5", "compression.type": "gzip",
 		"compression.zstd.level": "5", "message.timestamp.type": "LogAppendTime", "record.validation": "full", "segment.bytes": "2000000",
+		"min.cleanable.dirty.ratio": "0.25",
 	}
 	base := ResolveTopic(nil, nil)
 	for _, k := range TopicKeys() {
@@ -100,10 +102,8 @@ func TestValidateTopic(t *testing.T) {
 		"segment.bytes=9999999999":                `topic setting segment.bytes: "9999999999" must be a whole number that fits into int (32 bits)`,
 		"compression.type=brotli":                 `topic setting compression.type: "brotli" must be one of uncompressed, zstd, lz4, snappy, gzip, producer`,
 		"compression.gzip.level=0":                `topic setting compression.gzip.level: "0" must be between 1 and 9, or -1`,
-		"cleanup.policy=compact":                  `topic setting cleanup.policy: compaction is not supported yet. Leave it at delete`,
-		"cleanup.policy=delete, compact":          `topic setting cleanup.policy: compaction is not supported yet. Leave it at delete`,
 		"cleanup.policy=shred":                    `topic setting cleanup.policy: "shred" must be a list of compact, delete`,
-		"min.compaction.lag.ms=1":                 `topic setting min.compaction.lag.ms: compaction is not supported yet. Leave it at 0`,
+		"min.compaction.lag.ms=-1":                `topic setting min.compaction.lag.ms: "-1" must be at least 0`,
 		"remote.storage.enable=true":              `topic setting remote.storage.enable: tiered storage is not supported yet. Leave it at false`,
 		"unclean.leader.election.enable=true":     `topic setting unclean.leader.election.enable: unclean leader election is not supported yet. Leave it at false`,
 		"leader.replication.throttled.replicas=*": `topic setting leader.replication.throttled.replicas: throttled replication is not supported yet. Leave this setting out`,
@@ -122,7 +122,7 @@ func TestValidateTopic(t *testing.T) {
 		}
 	}
 	good := map[string]string{
-		"unclean.leader.election.enable": "false", "min.cleanable.dirty.ratio": "0.50", "delete.retention.ms": "+86400000", "cleanup.policy": "delete",
+		"unclean.leader.election.enable": "false", "min.cleanable.dirty.ratio": "0.50", "delete.retention.ms": "+7", "cleanup.policy": "delete, compact",
 		"follower.replication.throttled.replicas": "", "preallocate": "FALSE", "retention.ms": "0", "max.message.bytes": "0",
 	}
 	if errs := ValidateTopic(good); errs != nil {
@@ -141,8 +141,7 @@ func TestValidateBroker(t *testing.T) {
 		"message.max.bytes=-1":                  `broker setting message.max.bytes: "-1" must be at least 0`,
 		"num.io.threads=9":                      "threads, pools and timers of Apache Kafka's process is not supported yet, so this has nothing to change",
 		"log.retention.minute=1":                "Did you mean log.retention.minutes?",
-		"log.cleaner.delete.retention.ms=1":     "compaction is not supported yet, so this has nothing to change",
-		"log.cleanup.policy=compact":            "compaction is not supported yet. Leave it at delete",
+		"log.cleaner.threads=2":                 "compacting several partitions at a time is not supported yet, so this has nothing to change",
 		"logging.level=debug":                   "is set for each broker by itself, not for all of them",
 		"logging.level=loud":                    "is set for each broker by itself, not for all of them",
 		"retention.ms=1":                        "is a setting of topics",

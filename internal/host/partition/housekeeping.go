@@ -97,7 +97,8 @@ func (p *Partition) sweep(now time.Time) {
 	p.log.ExpireProducers(now)
 }
 
-// retain deletes segments that the topics' retention no longer keeps, never above the high watermark. First the starts
+// retain deletes segments that the topics' retention no longer keeps, never above the high watermark; of topics without
+// cleanup.policy=delete only those below the log start. First the starts
 // rise, then they are written down, then files go: a crash may undo the removal of some files and not of others.
 func (m *Manager) retain(now time.Time) {
 	m.each(now, (*Partition).expire)
@@ -109,9 +110,6 @@ func (m *Manager) retain(now time.Time) {
 }
 
 func (p *Partition) expire(now time.Time) {
-	if !p.Topic.settings.Load().deletes() {
-		return
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.gone || p.manager.Failed() != nil {
@@ -128,9 +126,6 @@ func (p *Partition) expire(now time.Time) {
 }
 
 func (p *Partition) dropExpired(now time.Time) {
-	if !p.Topic.settings.Load().deletes() {
-		return
-	}
 	p.manager.saving.Lock()
 	written := p.savedStart
 	p.manager.saving.Unlock()

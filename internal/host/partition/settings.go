@@ -17,6 +17,9 @@ type settings struct {
 
 func newSettings(broker *config.Values, overrides map[string]string) *settings {
 	c := config.ResolveTopic(broker, overrides)
+	if !c.CleanupPolicy.Has(config.CleanupDelete) { // only what is below the log start goes
+		c.RetentionBytes, c.RetentionMs = -1, -1
+	}
 	return &settings{
 		topic: c,
 		rules: record.Rules{
