@@ -18,6 +18,7 @@ import (
 	"holdfast/internal/base/event"
 	"holdfast/internal/base/metrics"
 	"holdfast/internal/core/image"
+	"holdfast/internal/host/coord"
 	"holdfast/internal/host/partition"
 	"holdfast/internal/host/quorum"
 	"holdfast/internal/proto/wire"
@@ -58,6 +59,7 @@ type Node struct {
 	http       *httpServer
 	quorum     *quorum.Driver
 	partitions *partition.Manager
+	groups     *coord.Host
 	handler    *handler.Handler
 	server     *server.Server
 
@@ -106,6 +108,7 @@ func (n *Node) start(ctx context.Context) error {
 	if err := n.startPartitions(ctx); err != nil {
 		return err
 	}
+	n.startGroups()
 	n.startServer()
 	n.events.store(n.partitions, n.quorum)
 	return nil
@@ -196,6 +199,9 @@ func (n *Node) follow(_, after *image.Image, d image.Delta) {
 		return // not opened yet: they will start from the image as it is then
 	}
 	n.partitions.Follow(d)
+	if n.groups != nil {
+		n.groups.Follow(after, d)
+	}
 	n.tellTopics(d)
 }
 
@@ -213,8 +219,8 @@ func (n *Node) startServer() {
 	n.answers = handler.NewBudget(memory/2, waited)
 	n.handler = handler.New(handler.Options{
 		NodeID: n.id.NodeID, Log: n.options.Log, Events: n.events, Metrics: handler.NewMetrics(n.registry),
-		Quorum: n.quorum, Partitions: n.partitions, Config: n.config.Load, DataDir: n.dir,
-		FetchMaxBytes: int32(v.Int("fetch.max.bytes")), MaxFetchWait: maxFetchWait, Work: n.work, Answers: n.answers,
+		Quorum: n.quorum, Partitions: n.partitions, Groups: n.groups, Config: n.config.Load, DataDir: n.dir,
+		FetchMaxBytes: int32(v.Int("fetch.max.bytes")), MaxFetchWait: maxFetchWait, Frames: n.frames, Work: n.work, Answers: n.answers,
 		SessionSlots: v.Int("max.incremental.fetch.session.cache.slots"), Check: n.options.Check,
 	})
 	n.server = server.New(n.handler, server.Options{
@@ -257,6 +263,7 @@ func (n *Node) Stop(ctx context.Context) error {
 		began := time.Now()
 		n.ready.Store(false)
 		n.events.stopStoring()
+		n.groups.Stop() // what members wait for ends first; what they committed is answered
 		n.stop()
 		n.stopErr = errors.Join(n.server.Drain(ctx), n.http.close(), n.serving.Wait(), n.abort())
 		n.events.Emit(event.New(event.KindNodeStopped, time.Now(), n.id.NodeID).Number("millis", time.Since(began).Milliseconds()))
@@ -274,6 +281,9 @@ func (n *Node) abort() error {
 		if err := l.net.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
+	}
+	if n.groups != nil {
+		n.groups.Stop()
 	}
 	if n.partitions != nil {
 		errs = append(errs, n.partitions.Stop())

@@ -42,14 +42,15 @@ func kafkaKeys(t *testing.T) []kafkaKey {
 
 // departures are the broker keys whose type, default or mode is not Kafka's, and why.
 var departures = map[string]string{
-	"node.id":                        "Kafka demands one; a fresh folder becomes node 1 without being asked",
-	"broker.id":                      "Kafka's default -1 means unset",
-	"process.roles":                  "Kafka demands them; a node is both unless told otherwise",
-	"log.dir":                        "Kafka's default lies in /tmp, which a restart may empty",
-	"listeners":                      "loopback unless told otherwise; and changing them takes a restart here",
-	"controller.listener.names":      "Kafka demands them; nothing listens there while the cluster is one node",
-	"default.replication.factor":     "Kafka's default 1 loses data with one disk; ours rises with the cluster",
-	"listener.security.protocol.map": "changing it takes a restart here",
+	"node.id":                               "Kafka demands one; a fresh folder becomes node 1 without being asked",
+	"broker.id":                             "Kafka's default -1 means unset",
+	"process.roles":                         "Kafka demands them; a node is both unless told otherwise",
+	"group.consumer.assignment.interval.ms": "a group is divided within a tenth of a second; Kafka takes a second",
+	"log.dir":                               "Kafka's default lies in /tmp, which a restart may empty",
+	"listeners":                             "loopback unless told otherwise; and changing them takes a restart here",
+	"controller.listener.names":             "Kafka demands them; nothing listens there while the cluster is one node",
+	"default.replication.factor":            "Kafka's default 1 loses data with one disk; ours rises with the cluster",
+	"listener.security.protocol.map":        "changing it takes a restart here",
 
 	"log.cleaner.io.max.bytes.per.second": "the same number, spelt in another language",
 }

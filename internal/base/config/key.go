@@ -11,19 +11,15 @@ import (
 // Scope says whose setting a key is.
 type Scope uint8
 
-// The two scopes; a topic key may fall back to a broker key.
+// The scopes; a topic or group key may fall back to a broker key.
 const (
 	ScopeBroker Scope = iota
 	ScopeTopic
+	ScopeGroup
 )
 
-// String is "broker" or "topic", as errors and --help say it.
-func (s Scope) String() string {
-	if s == ScopeTopic {
-		return "topic"
-	}
-	return "broker"
-}
+// String is "broker", "topic" or "group", as errors and --help say it.
+func (s Scope) String() string { return [...]string{"broker", "topic", "group"}[s] }
 
 // Type is Kafka's config type with the number DescribeConfigs uses for it.
 type Type int8
@@ -94,11 +90,11 @@ type Key struct {
 	Standing  Standing
 	Honoured  bool // Standing == Obeyed
 	Mode      Mode
-	Dynamic   bool // can change while the node runs; true for every topic key
+	Dynamic   bool // can change while the node runs; true for every topic and group key
 	Secret    bool // never printed, never described
 	Own       bool // Holdfast's, unknown to Kafka
 	Doc       string
-	Broker    string    // topic key: the broker key it falls back to, "" for none
+	Broker    string    // topic or group key: the broker key it falls back to, "" for none
 	Synonyms  []Synonym // broker key: stand-ins in order of precedence
 	Feature   string    // for a key that is not honoured: the part it belongs to, as a noun ("compaction")
 	valid     valid
@@ -232,12 +228,17 @@ func (e *KeyError) Error() string {
 // Unknown is the error for a name that is in no table; it offers the nearest name if one is near.
 func Unknown(name string, scope Scope) *KeyError {
 	s := fmt.Sprintf("%s setting %q does not exist.", scope, name)
-	if near := Nearest(name, scope); near != "" {
+	if other := notGroups(name); scope == ScopeGroup && other != "" {
+		s += other
+	} else if near := Nearest(name, scope); near != "" {
 		s += " Did you mean " + near + "?"
 	}
 	flag := "--broker"
 	if scope == ScopeTopic {
 		flag = "--topic"
+	}
+	if scope == ScopeGroup {
+		flag = "--group"
 	}
 	s += fmt.Sprintf(" (holdfast config keys %s lists all)", flag)
 	return &KeyError{Scope: scope, Key: name, Message: s, unknown: true}

@@ -14,6 +14,7 @@ type table struct {
 var (
 	topics  = topicIndex()
 	brokers = brokerIndex()
+	groups  = groupIndex()
 )
 
 // Topic finds a topic key by its exact name.
@@ -41,7 +42,7 @@ func BrokerKeys() []*Key { return append([]*Key(nil), brokers.shown...) }
 
 func (t *table) add(k Key) {
 	k.Honoured = k.Standing == Obeyed
-	k.Dynamic = k.Scope == ScopeTopic || k.Mode != ReadOnly
+	k.Dynamic = k.Scope != ScopeBroker || k.Mode != ReadOnly
 	if _, twice := t.byName[k.Name]; twice {
 		panic("config: key declared twice: " + k.Name)
 	}
@@ -65,9 +66,21 @@ func topicIndex() *table {
 	return t.sorted()
 }
 
+func groupIndex() *table {
+	t := &table{byName: map[string]*Key{}}
+	for _, k := range groupScope {
+		k.Scope = ScopeGroup
+		t.add(k)
+	}
+	return t.sorted()
+}
+
 func brokerIndex() *table {
 	t := &table{byName: map[string]*Key{}}
 	for _, k := range brokerTable {
+		t.add(k)
+	}
+	for _, k := range groupTable {
 		t.add(k)
 	}
 	for _, f := range fallbacks {
@@ -89,10 +102,7 @@ func brokerIndex() *table {
 // Nearest is the known key of the scope whose name is closest to name, or "" if none is close enough to be a
 // typing error or to share its words.
 func Nearest(name string, scope Scope) string {
-	t := brokers
-	if scope == ScopeTopic {
-		t = topics
-	}
+	t := map[Scope]*table{ScopeBroker: brokers, ScopeTopic: topics, ScopeGroup: groups}[scope]
 	name = strings.ToLower(strings.ReplaceAll(name, "_", "."))
 	name = name[:min(len(name), 100)] // no key is longer
 	best, bestCost := "", 1<<30

@@ -23,11 +23,13 @@ const (
 	DynamicDefaultBrokerConfig Source = 3
 	StaticBrokerConfig         Source = 4
 	DefaultConfig              Source = 5
+	DynamicGroupConfig         Source = 8 // before all others
 )
 
 var sourceNames = map[Source]string{
 	DynamicTopicConfig: "DYNAMIC_TOPIC_CONFIG", DynamicBrokerConfig: "DYNAMIC_BROKER_CONFIG",
 	DynamicDefaultBrokerConfig: "DYNAMIC_DEFAULT_BROKER_CONFIG", StaticBrokerConfig: "STATIC_BROKER_CONFIG", DefaultConfig: "DEFAULT_CONFIG",
+	DynamicGroupConfig: "DYNAMIC_GROUP_CONFIG",
 }
 
 // String is Kafka's name of the source.

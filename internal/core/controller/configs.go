@@ -129,6 +129,11 @@ func (a *alteration) check(res resource, keys, nulls []string) *refusal {
 		return checkTopicName(res.name)
 	case kmsg.ConfigResourceTypeBroker:
 		return checkBrokerResource(res.name)
+	case kmsg.ConfigResourceTypeGroupConfig:
+		if res.name == "" || len(res.name) > maxConfigValue {
+			return refuse(wire.InvalidRequest, "A group's settings are set by its id, of 1 to %d bytes.", maxConfigValue)
+		}
+		return nil
 	}
 	return refuse(wire.InvalidRequest, "Unknown resource type %d", int8(res.kind))
 }
@@ -151,17 +156,14 @@ func checkBrokerResource(name string) *refusal {
 func (a *alteration) change(res resource, changes []change) *refusal {
 	slices.SortFunc(changes, func(a, b change) int { return strings.Compare(a.key, b.key) })
 	old := a.m.configsOf(res)
-	kind := image.ResourceTopic
-	if res.kind == kmsg.ConfigResourceTypeBroker {
-		kind = image.ResourceBroker
-	}
+	kind := image.ResourceType(res.kind) // both are Kafka's numbers
 	var records []image.Record
 	for _, c := range changes {
 		if had, given := old.Get(c.key); (c.value == nil && !given) || (c.value != nil && given && had == *c.value) {
 			continue
 		}
 		if c.value != nil {
-			if r := checkConfig(res, c.key, *c.value); r != nil {
+			if r := a.m.checkConfig(res, c.key, *c.value); r != nil {
 				return r
 			}
 		}
@@ -184,8 +186,8 @@ func (m *Machine) checkExists(res resource) *refusal {
 		}
 		return nil
 	}
-	if res.name == image.DefaultBroker {
-		return nil
+	if res.kind == kmsg.ConfigResourceTypeGroupConfig || res.name == image.DefaultBroker {
+		return nil // a group may get its settings before its first member
 	}
 	if id, err := strconv.ParseInt(res.name, 10, 32); err != nil || m.img.Broker(int32(id)) == nil {
 		return refuse(wire.BrokerIDNotRegistered, "No node with id %s found.", res.name)
@@ -201,6 +203,8 @@ func (m *Machine) configsOf(res resource) *image.Configs {
 		}
 	case kmsg.ConfigResourceTypeBroker:
 		return m.img.BrokerConfigs(res.name)
+	case kmsg.ConfigResourceTypeGroupConfig:
+		return m.img.GroupConfigs(res.name)
 	}
 	return nil
 }
@@ -258,8 +262,11 @@ func badConfig(res resource) wire.Code {
 
 func findKey(res resource, name string) (*config.Key, *refusal) {
 	find, scope := config.Topic, config.ScopeTopic
-	if res.kind == kmsg.ConfigResourceTypeBroker {
+	switch res.kind {
+	case kmsg.ConfigResourceTypeBroker:
 		find, scope = config.Broker, config.ScopeBroker
+	case kmsg.ConfigResourceTypeGroupConfig:
+		find, scope = config.Group, config.ScopeGroup
 	}
 	key, ok := find(name)
 	if !ok {
@@ -269,7 +276,7 @@ func findKey(res resource, name string) (*config.Key, *refusal) {
 }
 
 // checkConfig says whether a resource may have this value of this setting.
-func checkConfig(res resource, name, value string) *refusal {
+func (m *Machine) checkConfig(res resource, name, value string) *refusal {
 	key, r := findKey(res, name)
 	if r != nil {
 		return r
@@ -285,6 +292,12 @@ func checkConfig(res resource, name, value string) *refusal {
 			return refuse(wire.InvalidRequest, "broker setting %s belongs to one broker: name the broker", name)
 		}
 	}
+	if res.kind == kmsg.ConfigResourceTypeGroupConfig {
+		if err := config.CheckGroup(m.broker, key, value); err != nil {
+			return &refusal{badConfig(res), err.Error()}
+		}
+		return nil
+	}
 	if err := key.Check(value); err != nil {
 		return &refusal{badConfig(res), err.Error()}
 	}
@@ -295,12 +308,12 @@ func checkConfig(res resource, name, value string) *refusal {
 }
 
 // setTopicConfigs checks the settings of a new topic and returns their records.
-func setTopicConfigs(topic string, values map[string]string) ([]image.Record, *refusal) {
+func (m *Machine) setTopicConfigs(topic string, values map[string]string) ([]image.Record, *refusal) {
 	res := resource{kmsg.ConfigResourceTypeTopic, topic}
 	records := make([]image.Record, 0, len(values))
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		value := values[name]
-		if r := checkConfig(res, name, value); r != nil {
+		if r := m.checkConfig(res, name, value); r != nil {
 			return nil, r
 		}
 		records = append(records, &image.ConfigRecord{Resource: image.ResourceTopic, Name: topic, Key: name, Value: &value})

@@ -144,7 +144,7 @@ func (c *creation) configs(t *kmsg.CreateTopicsRequestTopic) ([]image.Record, *r
 	if nulls != nil {
 		return nil, refuse(wire.InvalidConfig, "Null value not supported for topic configs: %s", strings.Join(nulls, ","))
 	}
-	return setTopicConfigs(t.Topic, values)
+	return c.m.setTopicConfigs(t.Topic, values)
 }
 
 // replicas returns the brokers of each partition: as assigned by hand, or placed.

@@ -1,6 +1,9 @@
 package group
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // Config is what a shard is run with. It holds for every group of the shard; a change is a new shard, or SetConfig.
 type Config struct {
@@ -13,6 +16,12 @@ type Config struct {
 
 	// KIP-848 groups.
 	ConsumerSessionTimeout time.Duration // group.consumer.session.timeout.ms
+	ConsumerSessionMin     time.Duration // group.consumer.min.session.timeout.ms: least that a group's own may be; the next likewise
+	ConsumerSessionMax     time.Duration // group.consumer.max.session.timeout.ms
+	ConsumerBeatMin        time.Duration // group.consumer.min.heartbeat.interval.ms
+	ConsumerBeatMax        time.Duration // group.consumer.max.heartbeat.interval.ms
+	ConsumerAssignMin      time.Duration // group.consumer.min.assignment.interval.ms
+	ConsumerAssignMax      time.Duration // group.consumer.max.assignment.interval.ms
 	ConsumerMaxSize        int           // group.consumer.max.size
 	ConsumerAssignors      []string      // group.consumer.assignors; the first is the default
 	ConsumerHeartbeatMin   time.Duration // interval while partitions move
@@ -39,6 +48,11 @@ func DefaultConfig() Config {
 		NewMemberTimeout:      5 * time.Minute,
 
 		ConsumerSessionTimeout: 45 * time.Second,
+		ConsumerSessionMin:     45 * time.Second,
+		ConsumerSessionMax:     60 * time.Second,
+		ConsumerBeatMin:        5 * time.Second,
+		ConsumerBeatMax:        15 * time.Second,
+		ConsumerAssignMax:      15 * time.Second,
 		ConsumerMaxSize:        1<<31 - 1,
 		ConsumerAssignors:      []string{AssignorUniform, AssignorRange},
 		ConsumerHeartbeatMin:   100 * time.Millisecond,
@@ -54,5 +68,25 @@ func DefaultConfig() Config {
 	}
 }
 
+// own is a setting as the group itself has it, in milliseconds and within what the broker allows; where it has none, and
+// where its value is one this version cannot read, it is def.
+func (t *turn) own(group, key string, least, most, def time.Duration) time.Duration {
+	value, ok := t.cmd.Image.GroupConfigs(group).Get(key)
+	if !ok {
+		return def
+	}
+	ms, err := strconv.ParseInt(value, 10, 32)
+	if err != nil {
+		return def
+	}
+	return min(max(time.Duration(ms)*time.Millisecond, least), most)
+}
+
 // SetConfig changes the settings from the next command on. It is no part of the state.
 func (s *Shard) SetConfig(cfg Config) { s.cfg = cfg }
+
+// assignInterval is how long after an assignment a KIP-848 group waits before it makes the next one.
+func (t *turn) assignInterval(group string) time.Duration {
+	cfg := &t.s.cfg
+	return t.own(group, "consumer.assignment.interval.ms", cfg.ConsumerAssignMin, cfg.ConsumerAssignMax, cfg.ConsumerAssignInterval)
+}

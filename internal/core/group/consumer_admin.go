@@ -27,7 +27,7 @@ func (t *turn) firedConsumer(c *consumer, k TimerKey) {
 
 func (t *turn) loadedConsumer(c *consumer) {
 	for _, m := range c.list() {
-		t.arm(TimerSession, c.id, m.ID, t.session(m))
+		t.arm(TimerSession, c.id, m.ID, t.session(c.id, m))
 		if m.State == memberUnrevoked {
 			t.arm(TimerRevoke, c.id, m.ID, max(millis(m.RebalanceMs), 0))
 		}

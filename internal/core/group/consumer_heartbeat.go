@@ -337,7 +337,7 @@ func deref(s *string) string {
 
 // clocks restarts the member's session, and its time to give up partitions when that begins.
 func (t *turn) clocks(b *beating, was currentValue) {
-	t.arm(TimerSession, b.c.id, b.m.ID, t.session(&b.m))
+	t.arm(TimerSession, b.c.id, b.m.ID, t.session(b.c.id, &b.m))
 	revoking, wasRevoking := b.m.State == memberUnrevoked, was.State == memberUnrevoked && b.old == ""
 	switch {
 	case revoking && (!wasRevoking || was.Epoch != b.m.Epoch):
@@ -348,11 +348,12 @@ func (t *turn) clocks(b *beating, was currentValue) {
 }
 
 // session is how long a member may not be heard of. Classic members choose it themselves.
-func (t *turn) session(m *consumerMember) time.Duration {
+func (t *turn) session(group string, m *consumerMember) time.Duration {
 	if m.Classic != nil {
 		return millis(m.Classic.SessionMs)
 	}
-	return t.s.cfg.ConsumerSessionTimeout
+	cfg := &t.s.cfg
+	return t.own(group, "consumer.session.timeout.ms", cfg.ConsumerSessionMin, cfg.ConsumerSessionMax, cfg.ConsumerSessionTimeout)
 }
 
 // interval is when to come again: soon while something moves, seldom in a large group at rest.
@@ -361,7 +362,8 @@ func (t *turn) interval(c *consumer, m consumerMember, epoch int32) time.Duratio
 	if m.State != memberStable || m.Epoch != epoch {
 		return cfg.ConsumerHeartbeatMin
 	}
-	return min(max(time.Duration(len(c.members))*time.Millisecond, cfg.ConsumerHeartbeatRest), cfg.ConsumerHeartbeatMax)
+	rest := min(max(time.Duration(len(c.members))*time.Millisecond, cfg.ConsumerHeartbeatRest), cfg.ConsumerHeartbeatMax)
+	return t.own(c.id, "consumer.heartbeat.interval.ms", cfg.ConsumerBeatMin, cfg.ConsumerBeatMax, rest)
 }
 
 func toResponse(a assignment) *kmsg.ConsumerGroupHeartbeatResponseAssignment {

@@ -239,7 +239,7 @@ func (t *turn) syncConsumer(c *consumer, r *kmsg.SyncGroupRequest) {
 		return
 	}
 	t.disarm(TimerSync, c.id, m.ID)
-	t.arm(TimerSession, c.id, m.ID, t.session(m))
+	t.arm(TimerSession, c.id, m.ID, t.session(c.id, m))
 	resp := kmsg.NewPtrSyncGroupResponse()
 	resp.Version, resp.ProtocolType, resp.Protocol = r.Version, ptrTo(consumerProtocol), &m.Classic.Protocols[0].Name
 	resp.MemberAssignment = t.writeAssigned(m, m.Assigned)
@@ -257,7 +257,7 @@ func (t *turn) beatConsumer(c *consumer, r *kmsg.HeartbeatRequest) wire.Code {
 	if code != wire.None {
 		return code
 	}
-	t.arm(TimerSession, c.id, m.ID, t.session(m))
+	t.arm(TimerSession, c.id, m.ID, t.session(c.id, m))
 	// Before the targets of a new epoch are there, a rejoin would find nothing new.
 	if m.Epoch < c.assignmentEpoch || m.State == memberUnrevoked || m.State == memberUnreleased && !c.waits(m) {
 		t.tellRejoin(c, m)

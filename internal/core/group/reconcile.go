@@ -103,7 +103,7 @@ func (t *turn) settle(c *consumer, members []*consumerMember, changed bool, old,
 	if epoch <= c.assignmentEpoch {
 		return epoch, c.assignmentEpoch, nil
 	}
-	due := c.assignedAtMs + t.s.cfg.ConsumerAssignInterval.Milliseconds()
+	due := c.assignedAtMs + t.assignInterval(c.id).Milliseconds()
 	if t.nowMs() < due && c.assignmentEpoch > 0 && len(members) > 0 {
 		t.out.Timers = append(t.out.Timers, shard.Timer{Key: TimerKey{TimerAssign, c.id, ""}, At: time.UnixMilli(due).In(t.now.Location())})
 		return epoch, c.assignmentEpoch, nil

@@ -49,7 +49,7 @@ func distinctResources(resources []kmsg.DescribeConfigsRequestResource) []kmsg.D
 	})
 }
 
-// describeResource lists the settings of a topic or broker, sorted by name.
+// describeResource lists the settings of a topic, broker or group, sorted by name.
 func (h *Handler) describeResource(img *image.Image, in *kmsg.DescribeConfigsRequestResource) ([]config.Described, wire.Code, string) {
 	values := h.options.Config()
 	switch in.ResourceType {
@@ -70,6 +70,11 @@ func (h *Handler) describeResource(img *image.Image, in *kmsg.DescribeConfigsReq
 			return nil, wire.InvalidRequest, "this is broker " + strconv.Itoa(int(h.options.NodeID)) + ": ask broker " + in.ResourceName + " for its own settings"
 		}
 		return describeBroker(values), wire.None, ""
+	case kmsg.ConfigResourceTypeGroupConfig:
+		if in.ResourceName == "" {
+			return nil, wire.InvalidRequest, "settings of groups are of one group each: name it"
+		}
+		return describeGroup(values, img.GroupConfigs(in.ResourceName).Map()), wire.None, ""
 	default:
 		return nil, wire.InvalidRequest, "resources of type " + in.ResourceType.String() + " have no settings here"
 	}
@@ -103,6 +108,13 @@ func orNull(s string, null bool) *string {
 func describeTopic(values *config.Values, overrides map[string]string) (out []config.Described) {
 	for _, k := range config.TopicKeys() {
 		out = append(out, config.DescribeTopic(k, values, overrides))
+	}
+	return out
+}
+
+func describeGroup(values *config.Values, overrides map[string]string) (out []config.Described) {
+	for _, k := range config.GroupKeys() {
+		out = append(out, config.DescribeGroup(k, values, overrides))
 	}
 	return out
 }
@@ -144,6 +156,11 @@ func (h *Handler) listConfigResources(ctx context.Context, c *Call, q *kmsg.List
 	if wants(kmsg.ConfigResourceTypeBroker) {
 		for b := range img.Brokers() {
 			add(kmsg.ConfigResourceTypeBroker, strconv.Itoa(int(b.ID)))
+		}
+	}
+	if wants(kmsg.ConfigResourceTypeGroupConfig) {
+		for id := range img.GroupConfigResources() {
+			add(kmsg.ConfigResourceTypeGroupConfig, id)
 		}
 	}
 	return r
