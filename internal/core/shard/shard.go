@@ -49,8 +49,9 @@ type Client struct {
 // Fired says that a timer is due.
 type Fired struct{ Timer TimerKey }
 
-// Loaded says that every record of the log was applied and the shard serves from now on.
-type Loaded struct{}
+// Loaded says that every record of the log was applied and the shard serves from now on, in a leader epoch of its log's
+// partition.
+type Loaded struct{ Epoch int32 }
 
 // TopicsDeleted says that topics are gone.
 type TopicsDeleted struct{ Topics []DeletedTopic }

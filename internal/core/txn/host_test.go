@@ -44,7 +44,7 @@ type fataler interface {
 
 func newHost(t fataler, cfg Config) *fakeHost {
 	return &fakeHost{
-		t: t, shard: New(cfg, 0), cfg: cfg, img: image.Empty(), now: time.UnixMilli(0).UTC(), timers: map[any]time.Time{},
+		t: t, shard: New(cfg), cfg: cfg, img: image.Empty(), now: time.UnixMilli(0).UTC(), timers: map[any]time.Time{},
 		open: map[shard.Call]kmsg.Request{}, since: map[shard.Call]time.Time{}, ids: 1000,
 	}
 }
@@ -162,7 +162,7 @@ func (h *fakeHost) snapshot(s *Shard) []byte {
 
 // replay is the shard that a restart makes of the log.
 func (h *fakeHost) replay() *Shard {
-	s := New(h.cfg, h.epoch)
+	s := New(h.cfg)
 	for i, e := range h.log {
 		r, err := Decode(e.key, e.value)
 		if err != nil {
@@ -191,7 +191,7 @@ func (h *fakeHost) restart() shard.Outcome {
 	h.epoch++
 	h.shard = h.replay()
 	h.timers, h.open, h.tasks, h.asks = map[any]time.Time{}, map[shard.Call]kmsg.Request{}, nil, 0
-	_, out := h.do(&shard.Loaded{})
+	_, out := h.do(&shard.Loaded{Epoch: h.epoch})
 	return out
 }
 

@@ -15,19 +15,25 @@ import (
 
 // Shard is the state of one partition of __transaction_state. It is not safe for concurrent use.
 type Shard struct {
-	cfg   Config
-	epoch int32 // of the leader, and so of the coordinator
-	txns  map[string]*Transaction
+	cfg  Config
+	txns map[string]*Transaction
 
 	// What a restart forgets.
+	epoch  leads
 	parked map[string][]parked // requests that wait for a transaction to complete, oldest first
 	ids    reserve
 }
 
-// New returns an empty shard. epoch is the leader epoch in which this node leads the shard's partition: markers carry
-// it, so that a partition refuses those of a coordinator that was replaced.
-func New(cfg Config, epoch int32) *Shard {
-	return &Shard{cfg: cfg, epoch: epoch, txns: map[string]*Transaction{}, parked: map[string][]parked{}}
+// leads is volatile: the leader epoch in which the shard serves. Markers carry it, so that a partition refuses those of a
+// coordinator that was replaced.
+type leads int32
+
+// Encode gives nothing.
+func (leads) Encode() (key, value []byte) { return nil, nil }
+
+// New returns an empty shard.
+func New(cfg Config) *Shard {
+	return &Shard{cfg: cfg, txns: map[string]*Transaction{}, parked: map[string][]parked{}}
 }
 
 // WriteMarkers is a task: write the end of a transaction to all its partitions. It is done when each of them has
@@ -61,7 +67,7 @@ type ProducerIDs struct {
 
 // Decide answers cmd from the state as it is and says what must become true. It changes nothing.
 func (s *Shard) Decide(now time.Time, cmd shard.Command) shard.Outcome {
-	t := &turn{s: s, now: now, cmd: &cmd, ids: s.ids, txns: map[string]*Transaction{}, parked: map[string][]parked{}}
+	t := &turn{s: s, now: now, cmd: &cmd, epoch: s.epoch, ids: s.ids, txns: map[string]*Transaction{}, parked: map[string][]parked{}}
 	switch r := cmd.Request.(type) {
 	case *kmsg.InitProducerIDRequest, *kmsg.AddPartitionsToTxnRequest, *kmsg.EndTxnRequest:
 		t.serve(parked{call: cmd.Call, request: r.(kmsg.Request)})
@@ -76,7 +82,7 @@ func (s *Shard) Decide(now time.Time, cmd shard.Command) shard.Outcome {
 	case *shard.Fired:
 		t.fired(r.Timer.(TimerKey))
 	case *shard.Loaded:
-		t.loaded()
+		t.loaded(r.Epoch)
 	case *shard.TopicsDeleted, *shard.MetadataChanged:
 	default:
 		panic(fmt.Sprintf("txn: no command %T", r))
@@ -101,6 +107,8 @@ func (s *Shard) Apply(_ int64, record shard.Record) {
 		}
 	case *reserve:
 		s.ids = *r
+	case leads:
+		s.epoch = r
 	case *shard.Marker: // there are none in this log
 	default:
 		panic(fmt.Sprintf("txn: no record %T", r))
@@ -137,6 +145,7 @@ type turn struct {
 	cmd *shard.Command
 	out shard.Outcome
 
+	epoch  leads
 	txns   map[string]*Transaction // changed in this turn
 	parked map[string][]parked     // changed in this turn
 	ids    reserve
@@ -169,7 +178,7 @@ func (t *turn) put(x *Transaction) {
 func (t *turn) writeMarkers(x *Transaction) {
 	t.out.Tasks = append(t.out.Tasks, &WriteMarkers{
 		ID: x.ID, ProducerID: x.ProducerID, Epoch: x.Epoch, Commit: x.committed(), Bumped: x.Version >= protocol2,
-		CoordinatorEpoch: t.s.epoch, Partitions: x.Partitions,
+		CoordinatorEpoch: int32(t.epoch), Partitions: x.Partitions,
 	})
 }
 

@@ -79,7 +79,9 @@ func (t *turn) sweep() {
 }
 
 // loaded starts the clocks of what the log told of, and goes on with what was decided.
-func (t *turn) loaded() {
+func (t *turn) loaded(epoch int32) {
+	t.epoch = leads(epoch)
+	t.out.Records = append(t.out.Records, t.epoch)
 	for _, id := range t.s.names() {
 		switch x := t.s.txns[id]; {
 		case x.State == Ongoing:

@@ -31,7 +31,7 @@ func (r *runner) load(epoch int32) {
 	r.mu.Lock()
 	r.news = news{} // the image that Loaded sees is as new
 	r.mu.Unlock()
-	r.decide(shard.Command{Request: &shard.Loaded{}})
+	r.decide(shard.Command{Request: &shard.Loaded{Epoch: epoch}})
 	if r.machine == nil || !r.become(loading, serving) {
 		return
 	}
