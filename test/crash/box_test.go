@@ -32,6 +32,8 @@ const (
 
 	// snapshotEvery makes snapshots of the metadata common.
 	snapshotEvery = 6
+	// journalBytes makes new files of the journal common, and a start cheap.
+	journalBytes = 64 << 10
 )
 
 // box is a node without its sockets, put together as internal/node does it.
@@ -76,7 +78,7 @@ func (ts *tools) open(fsys vfs.FS) (*box, error) {
 	}
 	d, err := quorum.Open(quorum.Options{
 		FS: fsys, Dir: path.Join(dataDir, "quorum"), Directory: [16]byte{1}, NodeID: nodeID, ClusterID: forms,
-		Broker: ts.values, SnapshotEvery: snapshotEvery, Random: seeded(uint64(ts.lives)<<32 | rand.Uint64()>>32),
+		Broker: ts.values, SnapshotEvery: snapshotEvery, JournalBytes: journalBytes, Random: seeded(uint64(ts.lives)<<32 | rand.Uint64()>>32),
 	})
 	if err != nil {
 		return nil, err

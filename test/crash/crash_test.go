@@ -166,15 +166,23 @@ func (w *world) live(ts *tools, disk *vfs.Mem, lost bool) (shown moment, left *v
 // TestCrash cuts the power before every operation of every workload, in every way.
 func TestCrash(t *testing.T) {
 	per := max(1, *crashImages/len(workloads))
+	done := readLedger(t)
 	table := newTable("workload", "operations cut at", "disks opened", "fdatasync", "syncfs", "acknowledged records lost", "failed opens", "records invented")
 	for i, wl := range workloads {
 		t.Run(wl.name, func(t *testing.T) {
-			h := &harvest{t: t, want: per}
-			for round := uint64(0); h.images.Load() < int64(per) && !t.Failed(); round++ {
-				h.round(wl, uint64(i)<<32|round)
+			h := &harvest{t: t, want: per, tally: done[wl.name]}
+			h.images.Store(h.Images)
+			for h.images.Load() < int64(per) && !t.Failed() {
+				h.round(wl, uint64(i)<<32|h.Rounds)
+				h.Rounds++
+				h.Images = h.images.Load()
+				done[wl.name] = h.tally
+				if !t.Failed() {
+					done.write(t)
+				}
 			}
-			t.Logf("%d images, %d moments, %d fdatasyncs, %d syncfs", h.images.Load(), h.moments, h.syncs, h.syncfs)
-			table.row(wl.name, h.moments, h.images.Load(), h.syncs, h.syncfs, 0, 0, 0) // else the test has failed
+			t.Logf("%d images, %d moments, %d fdatasyncs, %d syncfs", h.Images, h.Moments, h.Syncs, h.SyncFS)
+			table.row(wl.name, h.Moments, h.Images, h.Syncs, h.SyncFS, 0, 0, 0) // else the test has failed
 		})
 	}
 	table.finish(t, "crash-images.md", "The power is cut at every operation", crashText)
@@ -189,11 +197,10 @@ disk the power is cut again right after the start and again later. Runs have two
 
 // harvest counts what was tried.
 type harvest struct {
-	t             *testing.T
-	want          int
-	images        atomic.Int64
-	moments       int
-	syncs, syncfs int
+	t      *testing.T
+	want   int
+	images atomic.Int64
+	tally
 }
 
 // round records some lives of a node, each on what a crash left of the one before, and judges all of them.
@@ -213,9 +220,9 @@ func (h *harvest) round(wl workload, seed uint64) {
 		if h.t.Failed() {
 			return
 		}
-		h.moments += len(rec.moments)
-		h.syncs += rec.syncs[vfs.OpSync]
-		h.syncfs += rec.syncs[vfs.OpSyncFS]
+		h.Moments += len(rec.moments)
+		h.Syncs += rec.syncs[vfs.OpSync]
+		h.SyncFS += rec.syncs[vfs.OpSyncFS]
 		h.judgeAll(rec, seed, life)
 		if h.t.Failed() || h.images.Load() >= int64(h.want) {
 			return

@@ -19,7 +19,8 @@
 // them, a hang is a deadlock that the runtime reports, and ten minutes cost nothing.
 //
 //	go test ./test/crash                              about 2,000 images
-//	go test ./test/crash -crash.images=1000000        as many as asked for; HOLDFAST_CRASH_IMAGES does the same
+//	go test ./test/crash -crash.images=1000000        as many as asked for; HOLDFAST_CRASH_IMAGES does the same;
+//	                                                  with -crash.ledger=FILE a run goes on where the last one ended
 //	go test ./test/crash -crash.stride=1 -crash.rot=1 every operation fails, every byte is damaged
 //	go test ./test/crash -run TestFaults/EIO,_once -crash.only=137 -count=100   one operation, again and again
 //	go test ./test/crash -crash.write                 writes the tables under docs/results

@@ -17,6 +17,7 @@ import (
 	"holdfast/internal/base/config"
 	"holdfast/internal/core/controller"
 	"holdfast/internal/core/image"
+	"holdfast/internal/storage/journal"
 	"holdfast/internal/storage/vfs"
 )
 
@@ -57,6 +58,7 @@ type Options struct {
 	Broker *config.Values
 
 	SnapshotEvery int              // entries between snapshots; 0 for 10,000
+	JournalBytes  int64            // of a file of the journal; 0 for journal.DefaultFileBytes
 	Now           func() time.Time // nil for time.Now
 	Random        io.Reader        // nil for crypto/rand
 
@@ -122,6 +124,9 @@ func Open(o Options) (*Driver, error) {
 	if o.SnapshotEvery == 0 {
 		o.SnapshotEvery = defaultSnapshotEvery
 	}
+	if o.JournalBytes == 0 {
+		o.JournalBytes = journal.DefaultFileBytes
+	}
 	d := &Driver{
 		o: o, queue: make(chan *call, queueLength), stopping: make(chan struct{}), done: make(chan struct{}),
 	}
@@ -135,7 +140,7 @@ func Open(o Options) (*Driver, error) {
 
 func (d *Driver) open() (err error) {
 	self := uint64(d.o.NodeID) + 1
-	d.store, d.img, err = openStore(d.o.FS, d.o.Dir, d.o.Directory)
+	d.store, d.img, err = openStore(d.o.FS, d.o.Dir, d.o.Directory, d.o.JournalBytes)
 	if err != nil {
 		return err
 	}

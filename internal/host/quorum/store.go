@@ -33,9 +33,9 @@ type store struct {
 }
 
 // openStore reads snapshot and journal. The image is that of the snapshot, or empty.
-func openStore(fsys vfs.FS, dir string, id [16]byte) (*store, *image.Image, error) {
+func openStore(fsys vfs.FS, dir string, id [16]byte, fileBytes int64) (*store, *image.Image, error) {
 	s := &store{fs: fsys, dir: dir, id: id, mem: raft.NewMemoryStorage(), hard: &pb.HardState{}}
-	j, entries, err := journal.Open(fsys, dir, id)
+	j, entries, err := journal.OpenSized(fsys, dir, id, fileBytes)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -37,10 +37,10 @@ func (e *RotError) Error() string {
 
 func (e *RotError) Unwrap() error { return ErrRot }
 
-const (
-	defaultSegmentBytes = 4 << 20
-	maxSpares           = 2
-)
+// DefaultFileBytes is the size of a journal's files.
+const DefaultFileBytes = 4 << 20
+
+const maxSpares = 2
 
 // Journal is an open journal. One goroutine owns it.
 type Journal struct {

@@ -13,7 +13,12 @@ import (
 // Open opens the journal in dir, or makes it there if dir is empty or does not exist. It returns the entries that were not
 // cut, in order, and all that it returns is durable. Damage to synced bytes is a *RotError and changes nothing.
 func Open(fsys vfs.FS, dir string, id ID) (*Journal, []Entry, error) {
-	return open(fsys, dir, id, defaultSegmentBytes)
+	return OpenSized(fsys, dir, id, DefaultFileBytes)
+}
+
+// OpenSized is Open with files of so many bytes, where an entry does not need more.
+func OpenSized(fsys vfs.FS, dir string, id ID, fileBytes int64) (*Journal, []Entry, error) {
+	return open(fsys, dir, id, fileBytes)
 }
 
 func open(fsys vfs.FS, dir string, id ID, segmentBytes int64) (*Journal, []Entry, error) {
