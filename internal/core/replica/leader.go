@@ -10,6 +10,7 @@ type Leader struct {
 	start  int64 // first offset that may be read
 	end    int64 // next offset to be appended
 	synced int64 // below it everything is on stable storage
+	vowed  int64 // below it records were appended under commit.sync=true; since then it was switched off
 	high   int64 // high watermark: below it everything is committed
 }
 
@@ -71,14 +72,18 @@ func (l *Leader) Raise(epoch int32) {
 }
 
 // SetCommitSync follows a change of the topic's commit.sync. It reports whether the high watermark moved: switching
-// syncing off confirms the whole log, switching it on takes nothing back that was already shown.
+// syncing on takes nothing back that was already shown. Switching it off breaks no promise: who appended under it and waits
+// is answered after the sync, and so is who comes behind.
 func (l *Leader) SetCommitSync(on bool) (moved bool) {
+	if l.commitSync && !on {
+		l.vowed = l.end
+	}
 	l.commitSync = on
 	return l.advance()
 }
 
 func (l *Leader) confirmed() int64 {
-	if l.commitSync {
+	if l.commitSync || l.synced < l.vowed {
 		return l.synced
 	}
 	return l.end

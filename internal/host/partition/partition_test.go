@@ -202,6 +202,31 @@ func TestCommittedMeansSynced(t *testing.T) {
 	h.stop()
 }
 
+// Who waits for a sync when the topic's syncing is switched off was promised one.
+func TestSwitchingSyncOffReleasesNobody(t *testing.T) {
+	g := newGate(vfs.NewMem())
+	h := open(t, g, 1)
+	g.hold.Store(true)
+	var c Commit
+	var r wire.ProducePartitionResult
+	c.Begin(1)
+	h.part(0).Append(batch(t, "promised"), AcksAll, time.Now(), &c, &r)
+	c.Seal()
+	off := "false"
+	h.Follow(image.Diff(h.img, h.img.Apply(2, []image.Record{&image.ConfigRecord{Resource: image.ResourceTopic, Name: "t", Key: "commit.sync", Value: &off}})))
+	if c.Committed() {
+		t.Error("acks=all was answered before the sync that it was promised")
+	}
+	if high := h.part(0).HighWatermark(); high != 0 {
+		t.Errorf("the high watermark is %d before anything was synced", high)
+	}
+	g.open()
+	if c.Wait(10 * time.Second); r.Code != wire.None {
+		t.Errorf("after the sync it was answered %v", r.Code)
+	}
+	h.stop()
+}
+
 func TestUnsyncedTopicCommitsAtOnce(t *testing.T) {
 	g := newGate(vfs.NewMem())
 	h := open(t, g, 1, "commit.sync=false")
