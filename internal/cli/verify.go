@@ -10,7 +10,7 @@ import (
 func newVerifyCommand(a *app) *cobra.Command {
 	return noun("verify", "Prove what a cluster keeps of what it promises",
 		"  holdfast verify run leader-kill --local 1\n  holdfast verify produce --topic orders --bootstrap-server 127.0.0.1:9092 --max-messages 10",
-		newVerifyRunCommand(a), newVerifyProduceCommand(a), newVerifyConsumeCommand(a))
+		newVerifyRunCommand(a), newVerifyProduceCommand(a), newVerifyConsumeCommand(a), newVerifyMemberCommand(a))
 }
 
 // opener makes the clients of a verification: the connection is as the settings say, all else is the workload's.

@@ -34,6 +34,7 @@ type verifyRun struct {
 	plain   bool
 	rate    float64
 	configs []string
+	groups  []string
 }
 
 func newVerifyRunCommand(a *app) *cobra.Command {
@@ -48,8 +49,8 @@ record by record: lost, twice, out of order, changed, invented. Scenarios:
 A loss under weaker settings than acks=all is counted and is no failure: nothing else was promised. Exit codes:
 0 pass, 3 a promise was broken, 4 an objective in time was missed, 5 not enough was seen to say.
 
-Scenarios that kill need nodes of their own, --local 1: a fresh cluster in a folder that goes with a pass and stays
-otherwise. The same seed gives the same moments of faults, not the same history.`,
+Scenarios that kill nodes need some of their own, --local 1: a fresh cluster in a folder that goes with a pass and stays
+otherwise. Members of groups are processes of this program, on any cluster. The same seed gives the same moments of faults, not the same history.`,
 		Example: "  holdfast verify run leader-kill --local 1 --rounds 20 --seed 7\n" +
 			"  holdfast verify run steady --bootstrap kafka1:9092 --duration 1m --rate 5000 -o json",
 		Args: takes(1, 1, "the name of a scenario"),
@@ -61,9 +62,9 @@ otherwise. The same seed gives the same moments of faults, not the same history.
 	f.StringVar(&v.dir, "dir", "", "folder of the fresh nodes; it must not hold a cluster (default a temporary one)")
 	f.StringArrayVar(&v.set, "set", nil, "one setting of every fresh node as key=value; may be repeated")
 	f.BoolVar(&v.keep, "keep", false, "keep the folder of the fresh nodes also after a pass")
-	f.IntVar(&o.Rounds, "rounds", 10, "how often a node is killed")
-	f.DurationVar(&o.Every, "every", 500*time.Millisecond, "time between a recovery and the next kill, on average")
-	f.DurationVar(&o.Duration, "duration", 10*time.Second, "of the load, where nothing is killed")
+	f.IntVar(&o.Rounds, "rounds", 10, "how often a node is killed, or a member of each group is met")
+	f.DurationVar(&o.Every, "every", 500*time.Millisecond, "time between a recovery and the next fault, on average")
+	f.DurationVar(&o.Duration, "duration", 10*time.Second, "of the load, where there are no faults")
 	f.Uint64Var(&o.Seed, "seed", 0, "of the moments of faults (default another every time)")
 	f.StringVar(&o.Topic, "topic", "", "name of the topic that the run makes (default a new one every time)")
 	f.Int32VarP(&o.Partitions, "partitions", "p", 3, "of the topic")
@@ -79,7 +80,10 @@ otherwise. The same seed gives the same moments of faults, not the same history.
 	f.IntVar(&o.Load.Keys, "keys", 0, "number of different keys; 0 sends without")
 	f.StringVarP(&o.Load.Codec, "compression", "z", "none", "none, gzip, snappy, lz4, zstd")
 	f.DurationVar(&o.Load.Linger, "linger", 0, "how long a producer waits to fill a batch")
-	f.DurationVar(&o.RecoverWithin, "recover", 10*time.Second, "objective: from the start of a killed node to acknowledgements of every partition")
+	f.DurationVar(&o.RecoverWithin, "recover", 10*time.Second, "objective: from the start of a killed node to acknowledgements of every partition; from what befell a member until its group reads every partition")
+	f.StringArrayVar(&v.groups, "group", nil, "a group that reads, PROTOCOL[/ASSIGNOR[/COMMIT]], where COMMIT is each, async or auto (repeatable; default "+strings.Join(defaultGroups, ", ")+" in scenarios about groups)")
+	f.IntVar(&o.Members, "members", 3, "of each group")
+	f.DurationVar(&o.Session, "session-timeout", 0, "of classic groups, and of all on fresh nodes (default 2s there, else 6s)")
 	f.DurationVar(&o.GapWithin, "gap", 0, "objective: the longest time in which a partition acknowledges nothing; 0 is none")
 	return cmd
 }
@@ -141,6 +145,9 @@ func (v *verifyRun) plan(name string) error {
 	if v.o.Topic == "" {
 		v.o.Topic = fmt.Sprintf("verify-%s-%d", name, time.Now().UnixMilli())
 	}
+	if err := v.planGroups(scenario); err != nil {
+		return err
+	}
 	configs, err := parseAssignments(v.configs)
 	if err != nil {
 		return err
@@ -200,7 +207,7 @@ func (v *verifyRun) up(ctx context.Context, settings clientSettings) (down func(
 	if err != nil {
 		return nil, failed(err, "", "%v", err)
 	}
-	c, err := local.Create(local.Options{Dir: dir, Nodes: v.local, Port: port, Set: v.set})
+	c, err := local.Create(local.Options{Dir: dir, Nodes: v.local, Port: port, Set: append(v.groupSettings(), v.set...)})
 	if err != nil {
 		return nil, localProblem(err)
 	}
@@ -234,6 +241,9 @@ func (v *verifyRun) judge(ctx context.Context, settings clientSettings) (*verify
 		return nil, err
 	}
 	v.o.Open = open
+	if v.o.Member, err = v.memberProgram(settings); err != nil {
+		return nil, err
+	}
 	if err := v.o.Check(); err != nil {
 		return nil, usage("", "%v", err)
 	}

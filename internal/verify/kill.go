@@ -15,14 +15,18 @@ const (
 	startsShare = 5                      // one start in so many is killed
 )
 
-// Round is one kill and what came after it. Times are in ms.
+// Round is one kill of a node, or what befell one member, and what came after it. Times are in ms.
 type Round struct {
-	Node     int     `json:"node"`
-	AtMs     float64 `json:"atMs"`          // of the kill, since the load began
-	InStart  int     `json:"killedInStart"` // how often the node was killed again before it was ready
-	DownMs   float64 `json:"downMs"`        // from the kill to the last start: ours to choose
-	ReadyMs  float64 `json:"readyMs"`       // from the last start until the node said that it serves
-	RecordMs float64 `json:"recoveredMs"`   // from the last start until each partition had acknowledged a record
+	Node     int     `json:"node,omitempty"`
+	Group    string  `json:"group,omitempty"`
+	Member   string  `json:"member,omitempty"`
+	Deed     Deed    `json:"deed,omitempty"`
+	AtMs     float64 `json:"atMs"`               // of the kill, since the load began
+	InStart  int     `json:"killedInStart"`      // how often the node was killed again before it was ready
+	DownMs   float64 `json:"downMs"`             // from the kill to the last start: ours to choose
+	ReadyMs  float64 `json:"readyMs"`            // from the last start until the node said that it serves
+	RecordMs float64 `json:"recoveredMs"`        // from the last start until each partition had acknowledged a record; of a member: until its group read each again
+	GroupsMs float64 `json:"groupsMs,omitempty"` // of a node: until each group read each partition
 	Late     bool    `json:"overObjective,omitempty"`
 }
 
@@ -70,6 +74,13 @@ func (r *run) kill(ctx context.Context, node *local.Node) error {
 	}
 	round.RecordMs = ms(first.Sub(started))
 	round.Late = first.Sub(started) > r.o.RecoverWithin
+	for _, t := range r.teams {
+		last, err := t.reads(limit, started)
+		if err != nil {
+			return r.broke(ctx, fmt.Errorf("node %d serves again, but %w", node.ID(), err))
+		}
+		round.GroupsMs = max(round.GroupsMs, ms(last.Sub(started)))
+	}
 	r.mark(fmt.Sprintf("restart of node %d", node.ID()), first)
 	r.report.Rounds = append(r.report.Rounds, round)
 	return nil
@@ -109,7 +120,10 @@ func (r *run) broke(ctx context.Context, err error) error {
 
 func (r *run) mark(name string, at time.Time) {
 	since := at.Sub(r.pulse.Began())
-	r.judge.Tell(func(c *check.Checker) { c.Fault(check.Mark{Name: name, AtMs: since.Milliseconds()}) })
+	r.judge.Tell(func(c *check.Checker) {
+		c.Fault(check.Mark{Name: name, AtMs: since.Milliseconds()})
+		r.marks = append(r.marks, at.UnixNano())
+	})
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

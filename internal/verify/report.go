@@ -50,8 +50,9 @@ type Report struct {
 	Timings *Timings         `json:"timings,omitempty"` // of the rounds
 	GapMs   []float64        `json:"gapMs"`             // longest time between two acknowledgements, by partition
 	Series  Series           `json:"series"`
-	Errors  map[string]int64 `json:"errors"`     // what producers were told, with how often
-	Reading map[string]int64 `json:"readErrors"` // what the reader that follows was told
+	Errors  map[string]int64 `json:"errors"`                 // what producers were told, with how often
+	Reading map[string]int64 `json:"readErrors"`             // what the reader that follows was told
+	Members map[string]int64 `json:"memberErrors,omitempty"` // what members of groups were told
 }
 
 // Config is how the run was set up.
@@ -68,6 +69,9 @@ type Config struct {
 	Keys       int               `json:"keys"`
 	Codec      string            `json:"compression"`
 	Local      int               `json:"local"` // nodes of our own, 0 for a cluster that was there
+	Groups     []GroupPlan       `json:"groups,omitempty"`
+	Members    int               `json:"members,omitempty"` // of each group
+	SessionMs  float64           `json:"sessionTimeoutMs,omitempty"`
 }
 
 // Series is the acknowledgements over time.
@@ -80,6 +84,7 @@ type Series struct {
 type Timings struct {
 	Ready     Spread `json:"readyMs"`
 	Recovered Spread `json:"recoveredMs"`
+	Groups    Spread `json:"groupsMs"`
 }
 
 // Spread is a distribution.
@@ -104,7 +109,10 @@ func newReport(o *Options) *Report {
 			Topic: o.Topic, Partitions: o.Partitions, Configs: o.Configs, Producers: o.Producers, Acks: acks, Idempotent: o.Load.Idempotent,
 			Retries: retries, Rate: o.Load.Rate * float64(o.Producers), Size: o.Load.Size, Keys: o.Load.Keys, Codec: o.Load.Codec,
 		},
-		Rounds: []Round{}, Missed: nil,
+		Rounds: []Round{}, Members: map[string]int64{},
+	}
+	if len(o.Groups) > 0 {
+		r.Config.Groups, r.Config.Members, r.Config.SessionMs = o.Groups, o.Members, ms(o.Session)
 	}
 	if o.Local != nil {
 		r.Config.Local = len(o.Local.Nodes())
@@ -126,15 +134,15 @@ func (r *Report) conclude(o *Options, s workload.Summary, reading map[string]int
 	for _, f := range r.Faults {
 		r.Exposure = max(r.Exposure, f.Lost)
 	}
-	var ready, recovered []float64
+	var ready, recovered, groups []float64
 	for i, round := range r.Rounds {
-		ready, recovered = append(ready, round.ReadyMs), append(recovered, round.RecordMs)
+		ready, recovered, groups = append(ready, round.ReadyMs), append(recovered, round.RecordMs), append(groups, round.GroupsMs)
 		if round.Late {
 			r.Missed = append(r.Missed, fmt.Sprintf("round %d took %.0f ms to recover, the objective is %s", i+1, round.RecordMs, o.RecoverWithin))
 		}
 	}
 	if len(r.Rounds) > 0 {
-		r.Timings = &Timings{Ready: spread(ready), Recovered: spread(recovered)}
+		r.Timings = &Timings{Ready: spread(ready), Recovered: spread(recovered), Groups: spread(groups)}
 	}
 	switch {
 	case r.Report.Verdict == check.Fail || r.Broken != "":
@@ -167,6 +175,9 @@ func (r *Report) Print(w io.Writer) error {
 	}
 	fmt.Fprintf(&b, "%d partitions, %d producers (acks=%s, %s, retries %s), %s, %d bytes, %.0f s of load\n",
 		c.Partitions, c.Producers, c.Acks, kind, c.Retries, rate, c.Size, r.Seconds)
+	if len(c.Groups) > 0 {
+		fmt.Fprintf(&b, "%d groups of %d members: %s   session timeout %.1f s\n", len(c.Groups), c.Members, plans(c.Groups), c.SessionMs/1000)
+	}
 	b.WriteString(r.Block())
 	if r.Ops.MissingTold > 0 || r.Ops.Lost > 0 {
 		fmt.Fprintf(&b, "missing in the log: %d that producers were told about, %d that they were not", r.Ops.MissingTold, r.Ops.Lost)
@@ -176,14 +187,7 @@ func (r *Report) Print(w io.Writer) error {
 		b.WriteByte('\n')
 	}
 	r.pulse(&b)
-	if t := r.Timings; t != nil {
-		again := 0
-		for _, round := range r.Rounds {
-			again += round.InStart
-		}
-		fmt.Fprintf(&b, "%d kills, %d more during a start   ready after p50 %.0f ms, max %.0f   recovered after p50 %.0f ms, p99 %.0f, max %.0f\n",
-			len(r.Rounds), again, t.Ready.P50, t.Ready.Max, t.Recovered.P50, t.Recovered.P99, t.Recovered.Max)
-	}
+	r.timings(&b)
 	if len(r.GapMs) > 0 {
 		fmt.Fprintf(&b, "longest silence of a partition %.0f ms\n", slices.Max(r.GapMs))
 	}
@@ -199,9 +203,39 @@ func (r *Report) Print(w io.Writer) error {
 	if r.Verdict != check.Pass {
 		printErrors(&b, "producers were told", r.Errors)
 		printErrors(&b, "the reader was told", r.Reading)
+		printErrors(&b, "members were told", r.Members)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+func plans(groups []GroupPlan) string {
+	words := make([]string, len(groups))
+	for i, g := range groups {
+		words[i] = g.String()
+	}
+	return strings.Join(words, ", ")
+}
+
+// timings says how long it took to recover.
+func (r *Report) timings(b *strings.Builder) {
+	t := r.Timings
+	switch {
+	case t == nil:
+	case r.Rounds[0].Member != "":
+		fmt.Fprintf(b, "%d members met with %s   their groups read every partition again after p50 %.0f ms, p99 %.0f, max %.0f\n",
+			len(r.Rounds), r.Rounds[0].Deed, t.Recovered.P50, t.Recovered.P99, t.Recovered.Max)
+	default:
+		again := 0
+		for _, round := range r.Rounds {
+			again += round.InStart
+		}
+		fmt.Fprintf(b, "%d kills, %d more during a start   ready after p50 %.0f ms, max %.0f   recovered after p50 %.0f ms, p99 %.0f, max %.0f\n",
+			len(r.Rounds), again, t.Ready.P50, t.Ready.Max, t.Recovered.P50, t.Recovered.P99, t.Recovered.Max)
+		if t.Groups.Max > 0 {
+			fmt.Fprintf(b, "groups read every partition again after p50 %.0f ms, p99 %.0f, max %.0f\n", t.Groups.P50, t.Groups.P99, t.Groups.Max)
+		}
+	}
 }
 
 func printErrors(b *strings.Builder, who string, errors map[string]int64) {
@@ -255,5 +289,9 @@ func (r *Report) pulse(b *strings.Builder) {
 			b.WriteByte(' ')
 		}
 	}
-	b.WriteString("  v = SIGKILL\n")
+	what := "SIGKILL"
+	if deed := r.Rounds[0].Deed; deed != "" {
+		what = string(deed) + " of members"
+	}
+	fmt.Fprintf(b, "  v = %s\n", what)
 }

@@ -31,6 +31,8 @@ type run struct {
 
 	producers []*workload.Producer
 	tail      *workload.Tail
+	teams     []*team
+	marks     []int64 // when each fault was, ns since 1970
 	sending   sync.WaitGroup
 	reading   sync.WaitGroup
 	stopSend  context.CancelFunc
@@ -127,14 +129,21 @@ func firstError(errors map[string]int64) string {
 
 // faults is the middle of the run: rounds of kills, or just time.
 func (r *run) faults(ctx context.Context) error {
-	if !r.o.Scenario.Kills {
+	if err := r.startGroups(ctx); err != nil {
+		return err
+	}
+	if !r.o.faults() {
 		r.say("load for %s", r.o.Duration)
 		return pause(ctx, r.o.Duration)
 	}
 	if err := pause(ctx, settle); err != nil {
 		return err
 	}
-	if err := r.kills(ctx); err != nil {
+	rounds := r.kills
+	if r.o.Scenario.Deed != "" {
+		rounds = r.memberRounds
+	}
+	if err := rounds(ctx); err != nil {
 		return err
 	}
 	if r.report.Broken != "" {
@@ -148,6 +157,7 @@ func (r *run) finish(ctx context.Context) error {
 	r.stopSend()
 	r.sending.Wait()
 	if r.report.Broken != "" {
+		r.endGroups(ctx, nil)
 		return nil
 	}
 	r.say("waiting for the last outcomes")
@@ -168,6 +178,7 @@ func (r *run) finish(ctx context.Context) error {
 			return ctx.Err()
 		}
 		r.report.Remarks = append(r.report.Remarks, fmt.Sprintf("the log could not be read back: %v", err))
+		r.endGroups(ctx, nil)
 		return nil
 	}
 	following, cancel := context.WithTimeout(ctx, catchUp)
@@ -177,6 +188,7 @@ func (r *run) finish(ctx context.Context) error {
 	}
 	r.stopRead()
 	r.reading.Wait()
+	r.endGroups(ctx, ends)
 	return ctx.Err()
 }
 
@@ -188,6 +200,9 @@ func (r *run) close() {
 	}
 	r.sending.Wait()
 	r.reading.Wait()
+	for _, t := range r.teams {
+		t.close()
+	}
 	for _, p := range r.producers {
 		_, _ = p.Close(time.Millisecond) // the run has its error already, or its verdict
 	}

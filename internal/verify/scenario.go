@@ -15,6 +15,8 @@ type Scenario struct {
 	Name  string
 	Short string // one sentence for the list
 	Kills bool   // nodes are killed in rounds; needs nodes of our own
+	Deed  Deed   // what befalls members of groups, in rounds; empty is nothing
+	Reads bool   // it is about groups, and has some unless others are given
 
 	Acks       int16
 	Idempotent bool
@@ -31,6 +33,22 @@ var scenarios = []Scenario{
 	{Name: "acks1-leader-kill", Kills: true, Fixed: true, Short: "the same with acks=1: what is lost is counted", Acks: 1, Retries: workload.RetriesMax},
 	{Name: "acks0-leader-kill", Kills: true, Fixed: true, Short: "the same with acks=0: what is lost is counted", Retries: workload.RetriesMax},
 	{Name: "no-retries-leader-kill", Kills: true, Fixed: true, Short: "the same with acks=all and no retries: every missing record is one the producer was told about", Acks: -1},
+	{
+		Name: "coordinator-kill", Kills: true, Reads: true, Short: "SIGKILL at random moments while groups read: no commit may be lost or moved back",
+		Acks: -1, Idempotent: true, Retries: workload.RetriesMax,
+	},
+	{
+		Name: "consumer-bounce", Deed: Bounce, Reads: true, Short: "members of groups leave with SIGTERM and come back: nothing may be delivered twice",
+		Acks: -1, Idempotent: true, Retries: workload.RetriesMax,
+	},
+	{
+		Name: "consumer-kill", Deed: Slay, Reads: true, Short: "members are killed: what comes again was not committed, and nothing else does",
+		Acks: -1, Idempotent: true, Retries: workload.RetriesMax,
+	},
+	{
+		Name: "consumer-pause", Deed: Freeze, Reads: true, Short: "members are paused until others take over: they learn of it, and commit nothing any more",
+		Acks: -1, Idempotent: true, Retries: workload.RetriesMax,
+	},
 }
 
 // Scenarios are all there are, in the order of the list.
@@ -63,7 +81,14 @@ type Options struct {
 	Producers   int
 	Load        workload.Settings // of one producer; the topic and its partitions are filled in
 
-	RecoverWithin time.Duration // objective: from a start to acknowledgements of every partition
+	Groups  []GroupPlan   // consumer groups that read the topic
+	Members int           // of each group
+	Member  []string      // the program that is one member, with its arguments; --spec and its settings as JSON are added
+	Session time.Duration // after which the coordinator gives up a silent member of a classic group, and the cluster any other
+
+	// RecoverWithin is an objective: from a start to acknowledgements of every partition, from a deed until each group reads
+	// every partition.
+	RecoverWithin time.Duration
 	GapWithin     time.Duration // objective: the longest silence of a partition; 0 is none
 
 	Open  workload.Opener
@@ -76,9 +101,9 @@ func (o *Options) Check() error {
 	switch {
 	case o.Scenario.Kills && o.Local == nil:
 		return fmt.Errorf("%s kills nodes, so it needs its own: --local 1", o.Scenario.Name)
-	case o.Scenario.Kills && o.Rounds < 1:
+	case o.faults() && o.Rounds < 1:
 		return fmt.Errorf("%s needs at least one round", o.Scenario.Name)
-	case !o.Scenario.Kills && o.Duration <= 0:
+	case !o.faults() && o.Duration <= 0:
 		return fmt.Errorf("%s needs a duration", o.Scenario.Name)
 	case o.Partitions < 1 || o.Producers < 1:
 		return errors.New("a run needs a partition and a producer")
@@ -86,8 +111,15 @@ func (o *Options) Check() error {
 		return fmt.Errorf("an idempotent producer needs acks=all, not acks=%d", o.Load.Acks)
 	case o.Load.Idempotent && o.Load.Retries == 0:
 		return errors.New("an idempotent producer needs retries")
+	case o.Scenario.Reads && len(o.Groups) == 0:
+		return fmt.Errorf("%s needs a group", o.Scenario.Name)
+	case len(o.Groups) > 0 && (o.Members < 1 || len(o.Member) == 0):
+		return errors.New("a group needs a member, and the program that is one")
 	case o.Load.Rate < 0 || o.Load.Size < workload.HeaderSize:
 		return fmt.Errorf("a rate is not negative, and a value has at least %d bytes, which say whose it is", workload.HeaderSize)
 	}
 	return nil
 }
+
+// faults says whether the scenario has rounds.
+func (o *Options) faults() bool { return o.Scenario.Kills || o.Scenario.Deed != "" }

@@ -250,4 +250,9 @@ func (c *Checker) Fault(m Mark) {
 	if len(c.marks) < maxMarks {
 		c.marks = append(c.marks, m)
 	}
+	c.after = len(c.marks)
 }
+
+// After says that what is told of members from here on happened after the first n marks, and before the next: for who
+// tells it later than it happened.
+func (c *Checker) After(n int) { c.after = max(0, min(n, len(c.marks))) }

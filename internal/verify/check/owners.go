@@ -46,6 +46,7 @@ type tenure struct {
 	committed   int64 // what it had acknowledged last, or began with
 	redelivered int64 // to it
 	blame       int32 // the tenure that had delivered the last of those before, or none
+	late        int64 // redelivered to it after others had been given the partition, and got them first
 }
 
 // AddMember makes a member of a group known.
@@ -159,7 +160,7 @@ func (c *Checker) Died(m Member) {
 func (c *Checker) release(s *session, t *tenure, how End) {
 	g, n := &c.groups[s.group], s.tenure
 	h := &g.partitions[s.partition]
-	t.how, t.mark = how, uint16(len(c.marks))
+	t.how, t.mark = how, uint16(c.after)
 	if t.asked {
 		t.asked = false
 		c.CommittedAnswered(s.group, s.partition, NoOffset, false)
@@ -204,7 +205,11 @@ func (c *Checker) redelivered(s *session, offset int64, e entry) {
 	why := "delivered to " + who + " again, and nobody but it had the partition meanwhile"
 	blame := c.before(s, offset)
 	explained := blame != none
-	if explained {
+	switch {
+	case blame > s.tenure:
+		t.late++
+		why = "delivered again to " + who + ", which did not know yet that the partition was given to " + c.holder(blame)
+	case explained:
 		t.redelivered++
 		t.blame = blame
 		why = "delivered to " + who + " again: " + c.history(blame)
@@ -246,8 +251,8 @@ func (c *Checker) owner(check int, allowed bool, m Session, why string) {
 	s := &c.sessions[m]
 	if c.count(check, allowed, s.partition, s.next) {
 		o := c.commitOffender(s.partition, s.next, c.groups[s.group].Name, why)
-		if n := len(c.marks); n > 0 {
-			o.Fault = c.marks[n-1].Name
+		if c.after > 0 {
+			o.Fault = c.marks[c.after-1].Name
 		}
 		c.keep(check, allowed, o)
 	}
@@ -285,7 +290,7 @@ func (c *Checker) MemberCommits(m Session, offset int64) Commit {
 		c.committedWrong(s, offset, who+" committed past what it was given, which ends at "+text(s.next))
 	case offset < t.committed:
 		c.committedWrong(s, offset, who+" committed "+text(offset)+" after "+text(t.committed))
-	case t.how != 0:
+	case t.how == Revoked: // after it was fenced it may try, and is refused
 		c.owner(v14, !g.HandsOver, m, who+" committed after it had let the partition go")
 	}
 	out := c.CommitSent(s.group, s.partition, offset)
@@ -331,7 +336,14 @@ func (c *Checker) handovers(group int32, out *GroupReads) {
 	for n := range c.tenures {
 		t := &c.tenures[n]
 		s := &c.sessions[t.session]
-		if s.group != group || t.redelivered == 0 || t.blame == none {
+		if s.group != group {
+			continue
+		}
+		if t.late > 0 {
+			again[t.how] += t.late
+			out.Late += t.late
+		}
+		if t.redelivered == 0 {
 			continue
 		}
 		from := &c.tenures[t.blame]

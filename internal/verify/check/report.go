@@ -63,6 +63,7 @@ type GroupReads struct {
 	Members int64  `json:"members,omitempty"`  // lives of members
 	Given   int64  `json:"assigned,omitempty"` // partitions given to a member, each time
 	Ends    []Ends `json:"ends,omitempty"`     // how they let go again
+	Late    int64  `json:"late,omitempty"`     // redelivered to members that were fenced and did not know it yet
 	// Handovers are those with redelivered records, at most 20, those with most first.
 	Handovers []Handover `json:"handovers,omitempty"`
 }
@@ -207,6 +208,9 @@ func (g *GroupReads) block(b *strings.Builder) {
 		if e.Uncommitted > 0 || e.Redelivered > 0 {
 			fmt.Fprintf(b, " (%s not committed, %s redelivered)", number(e.Uncommitted), number(e.Redelivered))
 		}
+	}
+	if g.Late > 0 {
+		fmt.Fprintf(b, ", of these %s to members that did not know yet that they were fenced", number(g.Late))
 	}
 	b.WriteByte('\n')
 	for _, h := range g.Handovers[:min(len(g.Handovers), 3)] {

@@ -20,6 +20,7 @@ type Checker struct {
 	members    []member
 	tenures    []tenure
 	marks      []Mark
+	after      int // how many marks came before what is told of members
 	findings   [checks]findings
 
 	limit, bytes int64

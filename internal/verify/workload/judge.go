@@ -27,12 +27,21 @@ func (j *Judge) Tell(f func(c *check.Checker)) {
 
 // read tells one record as a reader got it.
 func (j *Judge) read(s check.Session, r *kgo.Record) {
+	rec := readOf(j.run, r)
+	j.Tell(func(c *check.Checker) { c.Read(s, rec) })
+}
+
+// readOf is what a record says of itself to who expects those of one run.
+func readOf(run uint64, r *kgo.Record) check.Record {
 	rec := check.Record{Offset: r.Offset, Epoch: r.LeaderEpoch}
 	p, err := Parse(r.Value)
-	if err != nil || p.Run != j.run {
+	if err != nil || p.Run != run {
 		rec.Corrupt = true
 	} else {
 		rec.Op = check.Op{Producer: p.Producer, Partition: p.Partition, Seq: p.Seq}
 	}
-	j.Tell(func(c *check.Checker) { c.Read(s, rec) })
+	return rec
 }
+
+// Run tells the records of the run from others.
+func (j *Judge) Run() uint64 { return j.run }

@@ -1,0 +1,96 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"holdfast/internal/verify/check"
+	"holdfast/internal/verify/workload"
+)
+
+// startGroups starts the groups of the run, and waits until each reads all partitions.
+func (r *run) startGroups(ctx context.Context) error {
+	for i, plan := range r.o.Groups {
+		t := newTeam(fmt.Sprintf("g%d-%s", i+1, plan.Protocol), plan, &r.o, r.judge.Run())
+		r.judge.Tell(func(c *check.Checker) { t.number = c.AddGroup(r.group(t.short)) })
+		r.teams = append(r.teams, t)
+		if err := t.start(); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, setupLimit)
+	defer cancel()
+	for _, t := range r.teams {
+		if _, err := t.reads(ctx, time.Time{}); err != nil {
+			return fmt.Errorf("the groups did not begin to read within %s: %w%s", setupLimit, err, t.complaint())
+		}
+	}
+	return nil
+}
+
+// group is what the scenario lets a group's members do. Who only ever leaves as asked, and commits before, is given nothing twice.
+func (r *run) group(name string) check.Group {
+	g := check.Group{Name: name, HandsOver: true}
+	if s := r.o.Scenario; s.Kills || s.Deed == Slay || s.Deed == Freeze {
+		g.MaxRedelivered, g.MayBeFenced = -1, true
+	}
+	return g
+}
+
+// complaint is the last thing that a member found wrong.
+func (t *team) complaint() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, l := range t.lives {
+		for i := len(l.Events) - 1; i >= 0; i-- {
+			if e := l.Events[i]; e.Text != "" {
+				return fmt.Sprintf(" (%s: %s)", l.Name, e.Text)
+			}
+		}
+	}
+	return ""
+}
+
+// endGroups lets the groups come to the end and leave, and tells the checker what happened to them.
+func (r *run) endGroups(ctx context.Context, ends []int64) {
+	for _, t := range r.teams {
+		r.say("group %s comes to the end", t.short)
+		if err := t.end(ctx, ends); err != nil {
+			r.report.Missed = append(r.report.Missed, err.Error())
+		} else if ends != nil {
+			r.judge.Tell(func(c *check.Checker) { c.Finished(t.number) })
+		}
+		t.count(r.report.Members)
+	}
+	r.judge.Tell(func(c *check.Checker) {
+		var lives []workload.Life
+		for _, t := range r.teams {
+			for _, l := range t.lives {
+				lives = append(lives, *l)
+			}
+		}
+		workload.Replay(c, lives, r.marks)
+	})
+}
+
+// count adds what members found wrong to the report.
+func (t *team) count(errors map[string]int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, l := range t.lives {
+		for _, e := range l.Events {
+			if e.Text == "" {
+				continue
+			}
+			text := string(e.Kind) + ": " + e.Text
+			if _, known := errors[text]; !known && len(errors) >= mostErrors {
+				text = "others"
+			}
+			errors[text]++
+		}
+	}
+}
+
+// mostErrors is how many different errors of members are kept apart.
+const mostErrors = 50
