@@ -34,6 +34,7 @@ type Marker struct {
 	Offset           int64
 	TimestampMs      int64
 	Abort            bool
+	Bumped           bool // the epoch is above that of the transaction's records (protocol 2); read by CheckMarker only
 }
 
 // Completed is a transaction that a marker ended. LastStable is the last stable offset once it has ended: the first
@@ -53,7 +54,7 @@ const (
 	Duplicate                      // it is in the log already: answer with Verdict's offsets
 	OutOfOrderSequence             // a gap, or a new epoch that does not begin at zero
 	InvalidEpoch                   // an older epoch than the partition has seen: a zombie
-	InvalidTxnState                // a plain batch inside the producer's own open transaction
+	InvalidTxnState                // a plain batch, or one of a newer epoch, inside the producer's own open transaction
 	CoordinatorFenced              // a marker of an older transaction coordinator
 )
 
@@ -167,6 +168,12 @@ func (s *State) ClearChanged() { s.changed = false }
 // Knows tells whether the partition remembers the producer.
 func (s *State) Knows(id int64) bool { return s.producers[id] != nil }
 
+// InTransaction tells whether the producer has a transaction open here, in that epoch.
+func (s *State) InTransaction(id int64, epoch int16) bool {
+	k := s.producers[id]
+	return k != nil && k.txnFirst != NoOffset && k.epoch == epoch
+}
+
 // Check decides about a data batch that a client wants to append. It changes nothing and does not allocate.
 func (s *State) Check(b Batch) Verdict {
 	k, ok := s.producers[b.ProducerID]
@@ -191,14 +198,29 @@ func (s *State) Check(b Batch) Verdict {
 			return refuse(OutOfOrderSequence)
 		}
 	}
-	if k.txnFirst != NoOffset && !b.Transactional {
-		return refuse(InvalidTxnState)
+	if k.txnFirst != NoOffset && (!b.Transactional || b.Epoch != k.epoch) {
+		return refuse(InvalidTxnState) // the marker of what is open has to come first
 	}
 	return Verdict{Kind: Append}
 }
 
 func follows(last, first int32) bool {
 	return int64(first) == int64(last)+1 || first == 0 && last == math.MaxInt32
+}
+
+// CheckEpoch decides about a batch without sequences, such as a coordinator writes in a producer's transaction.
+func (s *State) CheckEpoch(id int64, epoch int16) Verdict {
+	k, ok := s.producers[id]
+	switch {
+	case !ok || epoch == k.epoch:
+		return Verdict{Kind: Append}
+	case epoch < k.epoch:
+		return Verdict{Kind: InvalidEpoch, KnownEpoch: k.epoch, KnownSeq: k.lastSeq()}
+	case k.txnFirst != NoOffset:
+		return Verdict{Kind: InvalidTxnState, KnownEpoch: k.epoch, KnownSeq: k.lastSeq()}
+	default:
+		return Verdict{Kind: Append}
+	}
 }
 
 // CheckMarker decides about an end-of-transaction marker.
@@ -208,6 +230,8 @@ func (s *State) CheckMarker(m Marker) Verdict {
 	case !ok:
 		return Verdict{Kind: Append}
 	case m.Epoch < k.epoch:
+		return Verdict{Kind: InvalidEpoch, KnownEpoch: k.epoch, KnownSeq: k.lastSeq()}
+	case m.Bumped && m.Epoch == k.epoch && k.txnFirst != NoOffset: // it is of the transaction before
 		return Verdict{Kind: InvalidEpoch, KnownEpoch: k.epoch, KnownSeq: k.lastSeq()}
 	case m.CoordinatorEpoch < k.coordinator:
 		return Verdict{Kind: CoordinatorFenced, KnownEpoch: k.epoch, KnownSeq: k.lastSeq()}

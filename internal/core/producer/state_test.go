@@ -98,6 +98,18 @@ func TestTransactionsHoldTheStableOffset(t *testing.T) {
 	if v := s.Check(Batch{ProducerID: 1, FirstSeq: 1, LastSeq: 1}); v.Kind != InvalidTxnState {
 		t.Fatalf("a plain batch in a transaction: %v", v.Kind)
 	}
+	if v := s.Check(Batch{ProducerID: 1, Epoch: 1, Transactional: true}); v.Kind != InvalidTxnState {
+		t.Fatalf("a batch of a newer epoch in a transaction that has no marker yet: %v", v.Kind)
+	}
+	if !s.InTransaction(1, 0) || s.InTransaction(1, 1) || s.InTransaction(7, 0) {
+		t.Fatal("who is in a transaction")
+	}
+	if v := s.CheckMarker(Marker{ProducerID: 1, Epoch: 0, CoordinatorEpoch: 3, Bumped: true}); v.Kind != InvalidEpoch {
+		t.Fatalf("a late marker of the transaction before: %v", v.Kind)
+	}
+	if v := s.CheckMarker(Marker{ProducerID: 1, Epoch: 1, CoordinatorEpoch: 3, Bumped: true}); v.Kind != Append {
+		t.Fatalf("a marker that raises the epoch: %v", v.Kind)
+	}
 	if d := end(1, 13, true); d != (Completed{1, 10, 13, 11, true}) {
 		t.Fatalf("%+v", d)
 	}

@@ -67,6 +67,10 @@ func (p *Partition) appendLocked(batch record.Batch, now time.Time, r *wire.Prod
 				r.Code, r.ErrorMessage = refusal(v)
 				return 0, false
 			}
+			if batch.Transactional() && !p.mayWriteTransaction(id, batch.ProducerEpoch()) {
+				r.Code, r.ErrorMessage = wire.InvalidTxnState, "the partition is not part of the producer's transaction, or that has ended"
+				return 0, false
+			}
 		case producer.Duplicate:
 			p.manager.measured.duplicates.Inc()
 			r.BaseOffset, r.LogStart = v.FirstOffset, p.log.Start()
@@ -97,6 +101,7 @@ func (p *Partition) write(batch record.Batch, now time.Time, r *wire.ProducePart
 		p.writeFailed(err, r)
 		return 0, false
 	}
+	p.written(batch)
 	r.BaseOffset, r.LogStart = first, p.log.Start()
 	if batch.LogAppendTime() {
 		r.LogAppendTimeMs = batch.MaxTimestamp()
@@ -169,6 +174,8 @@ func refusal(v producer.Verdict) (wire.Code, string) {
 	switch v.Kind {
 	case producer.InvalidEpoch:
 		return wire.InvalidProducerEpoch, "a newer epoch of this producer has written here"
+	case producer.InvalidTxnState:
+		return wire.InvalidTxnState, "the producer has a transaction open here that has to end first"
 	default:
 		return wire.OutOfOrderSequenceNumber, "the batch does not follow the producer's last one here"
 	}

@@ -17,8 +17,9 @@ import (
 var (
 	// ErrNotLeading says that this replica does not lead, or not in that epoch, or no more.
 	ErrNotLeading = errors.New("it is not led here in that epoch")
-	// ErrFenced says that a newer epoch of a producer, or of the transaction coordinator, has written here.
-	ErrFenced = errors.New("a newer epoch has written here")
+	// ErrFenced says that a newer epoch of a producer, or of the transaction coordinator, has written here, or that the
+	// transaction has ended.
+	ErrFenced = errors.New("a newer epoch has written here, or the transaction has ended")
 )
 
 // Leads is nil while this replica leads in the epoch and may acknowledge. Who watches the partition (Watch) is
@@ -71,7 +72,8 @@ func (p *Partition) checkOwn(batch record.Batch) error {
 		}
 		return nil
 	}
-	if e, ok := p.log.Producers().Entry(id); ok && e.Epoch > batch.ProducerEpoch() {
+	v := p.log.Producers().CheckEpoch(id, batch.ProducerEpoch())
+	if v.Kind != producer.Append || batch.Transactional() && !p.mayWriteTransaction(id, batch.ProducerEpoch()) {
 		return fmt.Errorf("partition %s: producer %d: %w", p, id, ErrFenced)
 	}
 	return nil

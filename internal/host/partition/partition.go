@@ -55,9 +55,10 @@ type Partition struct {
 	commits commitQueue // wait for the high watermark
 	flushes commitQueue // wait for the synced end: appends of an unsynced topic that flush.messages has synced
 	watches watchList
-	turns   turns // whose batch comes first, of new producers
-	dirty   bool  // queued at the flusher
-	gone    bool  // the topic was deleted, or the node stops
+	turns   turns  // whose batch comes first, of new producers
+	claims  claims // who is about to begin a transaction here
+	dirty   bool   // queued at the flusher
+	gone    bool   // the topic was deleted, or the node stops
 
 	toldDamage []commitlog.Damage // an event was emitted for each; guarded by mu
 

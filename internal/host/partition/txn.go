@@ -1,0 +1,146 @@
+package partition
+
+import (
+	"time"
+
+	"holdfast/internal/core/producer"
+	"holdfast/internal/proto/record"
+	"holdfast/internal/proto/wire"
+)
+
+// A transaction is ended by its coordinator, in the partitions that the coordinator knows of. So before the first batch of
+// a transaction is appended, whoever takes it claims the transaction here, asks the coordinator, and has the claim granted.
+// Where a marker comes in between the claim is gone, and the batch is refused: nobody would end what it begins.
+
+// Claim is a producer that is about to begin its transaction in a partition. It is released in the end.
+type Claim struct {
+	partition *Partition
+	key       claimKey
+	holders   int  // requests that hold it; guarded by partition.mu
+	granted   bool // the coordinator knows; guarded by partition.mu
+}
+
+type claimKey struct {
+	producer int64
+	epoch    int16
+}
+
+// claims are those not yet released, nor undone by a marker. Guarded by the partition's mu.
+type claims map[claimKey]*Claim
+
+// ClaimFor claims the transaction that a client's batch would begin here; nil if it begins none: its transaction is open,
+// it is part of none, or it will be refused or recognised as a repeat.
+func (p *Partition) ClaimFor(records []byte) *Claim {
+	if len(records) < record.HeaderSize {
+		return nil
+	}
+	b := record.Batch(records)
+	if !b.Transactional() || b.ProducerID() < 0 || b.Control() {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s := p.log.Producers(); s.InTransaction(b.ProducerID(), b.ProducerEpoch()) || s.Check(producerBatch(b, 0, 0)).Kind != producer.Append {
+		return nil
+	}
+	return p.claim(b.ProducerID(), b.ProducerEpoch())
+}
+
+// Claim is ClaimFor for what a coordinator writes in a producer's transaction.
+func (p *Partition) Claim(producerID int64, epoch int16) *Claim {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.log.Producers().InTransaction(producerID, epoch) {
+		return nil
+	}
+	return p.claim(producerID, epoch)
+}
+
+func (p *Partition) claim(producerID int64, epoch int16) *Claim {
+	key := claimKey{producerID, epoch}
+	c := p.claims[key]
+	if c == nil {
+		if p.claims == nil {
+			p.claims = claims{}
+		}
+		c = &Claim{partition: p, key: key}
+		p.claims[key] = c
+	}
+	c.holders++
+	return c
+}
+
+// Grant says that the coordinator counts the partition to the transaction.
+func (c *Claim) Grant() {
+	c.partition.mu.Lock()
+	defer c.partition.mu.Unlock()
+	c.granted = true
+}
+
+// Release ends a claim, used or not.
+func (c *Claim) Release() {
+	p := c.partition
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c.holders--; c.holders == 0 && p.claims[c.key] == c {
+		delete(p.claims, c.key)
+	}
+}
+
+// mayWriteTransaction reports whether a producer's transaction is open here, or may be begun. Called under p.mu.
+func (p *Partition) mayWriteTransaction(id int64, epoch int16) bool {
+	if p.log.Producers().InTransaction(id, epoch) {
+		return true
+	}
+	c := p.claims[claimKey{id, epoch}]
+	return c != nil && c.granted
+}
+
+// written undoes the claims of a producer whose transaction a marker has ended. Called under p.mu.
+func (p *Partition) written(b record.Batch) {
+	if len(p.claims) == 0 || !b.Control() {
+		return
+	}
+	for key := range p.claims {
+		if key.producer == b.ProducerID() && key.epoch <= b.ProducerEpoch() {
+			delete(p.claims, key)
+		}
+	}
+}
+
+// AppendMarker writes the end of a producer's transaction. bumped says that the marker's epoch is above that of the
+// transaction's records, by protocol 2. r receives the answer when c says so: None once the marker is committed;
+// INVALID_PRODUCER_EPOCH where a newer epoch has written, so that the transaction is over; TRANSACTION_COORDINATOR_FENCED
+// where a newer coordinator has; or what may pass.
+func (p *Partition) AppendMarker(m record.Marker, bumped bool, now time.Time, c *Commit, r *wire.ProducePartitionResult) {
+	*r = wire.ProducePartitionResult{Index: p.Index, BaseOffset: -1, LogAppendTimeMs: -1, LogStart: -1}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone {
+		r.Code = wire.NotLeaderOrFollower
+		return
+	}
+	if err := p.manager.dir.refuses(); err != nil {
+		r.Code, r.ErrorMessage = wire.KafkaStorageError, err.Error()
+		return
+	}
+	switch p.log.Producers().CheckMarker(producer.Marker{ProducerID: m.ProducerID, Epoch: m.ProducerEpoch, CoordinatorEpoch: m.CoordinatorEpoch, Bumped: bumped}).Kind {
+	case producer.Append:
+	case producer.CoordinatorFenced:
+		r.Code = wire.TransactionCoordinatorFenced
+		return
+	default:
+		r.Code = wire.InvalidProducerEpoch
+		return
+	}
+	if until, ok := p.write(m.Batch(), now, r); ok && p.leader.HighWatermark() < until {
+		c.add(p, &p.commits, until, r)
+	}
+}
+
+// Producers lists what the partition knows of its producers, by producer id.
+func (p *Partition) Producers() []producer.Entry {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.log.Producers().Entries()
+}
