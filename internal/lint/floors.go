@@ -20,7 +20,7 @@ var floors = []floor{
 		{"internal/core/replica", "internal/core/producer", "internal/core/controller", "internal/core/group", "internal/core/txn", "internal/core/acl"},
 	}},
 	{"storage", [][]string{{"internal/storage/vfs"}, {"internal/storage/journal", "internal/storage/commitlog"}}},
-	{"host", [][]string{{"internal/host/peer"}, {"internal/host/partition"}, {"internal/host/coord", "internal/host/quorum"}}},
+	{"host", [][]string{{"internal/host/peer"}, {"internal/host/partition"}, {"internal/host/coord", "internal/host/quorum"}, {"internal/host/markers"}}},
 	{"server", [][]string{{"internal/server/handler"}, {"internal/server"}}},
 	{"node", [][]string{{"internal/node"}}},
 	{"cli", [][]string{{"internal/cli"}}},
