@@ -10,11 +10,20 @@ import (
 	"holdfast/internal/storage/vfs"
 )
 
-// Above syncfsFrom dirty files one syncfs is cheaper than an fdatasync each; below it a sync waits for fewer strangers'
-// bytes. A few fdatasyncs at a time hide most of the device's latency from each other.
+// From syncfsFrom dirty files on, one syncfs takes less time than an fdatasync each and half its processor (ext4 on a
+// virtual disk, 3 to 6 files of 4 to 256 KB); below it a sync waits for fewer strangers' bytes. A few fdatasyncs at a
+// time hide most of the device's latency from each other.
 const (
-	syncfsFrom   = 8
+	syncfsFrom   = 3
 	syncsAtATime = 4
+)
+
+// Space is prepared behind the ends where no more than spaceFor partitions were written to in the last spaceRounds
+// rounds. Where many are, each sync is cheaper without: the file system lays new bytes of many files down in one piece,
+// and prepared ones wherever each file lies (syncfs of 4 KB in each of 1000 files: 18 ms, prepared 52 ms).
+const (
+	spaceFor    = 8
+	spaceRounds = 64
 )
 
 // flusher makes appended bytes durable, everything that is dirty in one round, and then says so to the partitions: the
@@ -31,6 +40,9 @@ type flusher struct {
 	dirty []*Partition
 
 	// The round that runs. Owned by run.
+	rounds  int64 // so many have run
+	busy    int   // partitions that this span of spaceRounds has met so far
+	crowded bool  // the last span met too many to prepare space for
 	round   []*Partition
 	jobs    []job
 	files   []vfs.File
@@ -126,15 +138,31 @@ func (f *flusher) tell(err error) {
 	for i := range f.jobs {
 		f.jobs[i].p.synced(f.jobs[i].end, failed)
 	}
+	f.count()
 	if failed == nil {
-		f.keep(len(f.files) < syncfsFrom)
+		f.keep(!f.crowded && f.busy <= spaceFor)
 	}
 	clear(f.jobs)
 	clear(f.files)
 }
 
+// count keeps count of the partitions that are written to.
+func (f *flusher) count() {
+	if f.rounds%spaceRounds == 0 {
+		f.crowded, f.busy = f.busy > spaceFor, 0
+	}
+	span := f.rounds/spaceRounds + 1
+	for i := range f.jobs {
+		if p := f.jobs[i].p; p.span != span {
+			p.span = span
+			f.busy++
+		}
+	}
+	f.rounds++
+}
+
 // keep does, once nobody waits any more, what makes the next syncs and the next start cheap: space prepared behind the
-// ends, where few files are synced at a time, and checkpoints. Where the disk is full there are none.
+// ends, where few partitions are written to, and checkpoints. Where the disk is full there are none.
 func (f *flusher) keep(space bool) {
 	for i := range f.jobs {
 		if err := f.jobs[i].p.keep(space); err != nil && !vfs.IsFull(err) && !vfs.IsHandles(err) {

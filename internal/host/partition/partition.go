@@ -58,6 +58,7 @@ type Partition struct {
 	turns   turns  // whose batch comes first, of new producers
 	claims  claims // who is about to begin a transaction here
 	dirty   bool   // queued at the flusher
+	span    int64  // the flusher's, in which it last met this partition; the flusher's own
 	gone    bool   // the topic was deleted, or the node stops
 
 	toldDamage []commitlog.Damage // an event was emitted for each; guarded by mu
