@@ -170,6 +170,14 @@ var brokerTable = []Key{
 		Doc: "How often segments are looked at for retention, in milliseconds.",
 	},
 	{
+		Name: "log.scrub.bytes.per.second", Type: Long, Default: "4194304", valid: valid{"0 or at least 65536", func(v string) bool { n := atof(v); return n == 0 || n >= 64<<10 }}, Own: true, Mode: ClusterWide,
+		Doc: "How fast records that were synced are read through in the background in the search for damage, in bytes a second; 0 for not at all.",
+	},
+	{
+		Name: "log.scrub.interval.ms", Type: Long, Default: "86400000", valid: atLeast(0), Own: true, Mode: ClusterWide,
+		Doc: "How often such a search through all records begins anew, in milliseconds; one that takes longer is not cut short.",
+	},
+	{
 		Name: "log.roll.hours", Type: Int, Default: "168", valid: atLeast(1),
 		Doc: "The age at which a segment is closed, in hours, where log.roll.ms is not set.",
 	},

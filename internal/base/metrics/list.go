@@ -64,6 +64,7 @@ var (
 	SegmentsDropped = &Def{Name: "holdfast_log_segments_dropped_total", Type: TypeCounter, Help: "Segments that retention dropped, by reason: time, size, log start.", Labels: []string{"reason"}}
 	TruncatedBytes  = &Def{Name: "holdfast_log_truncated_bytes_total", Type: TypeCounter, Help: "Bytes cut off the ends of partitions when the node started after an unclean stop."}
 	DamagedRanges   = &Def{Name: "holdfast_log_damaged_ranges", Type: TypeCollected, Help: "Ranges of records that are damaged on disk and not served; each is an event with its offsets."}
+	ScrubbedBytes   = &Def{Name: "holdfast_log_scrubbed_bytes_total", Type: TypeCounter, Help: "Bytes read through in the background in the search for damage (bound: log.scrub.bytes.per.second)."}
 	RecoveredBytes  = &Def{Name: "holdfast_log_recovered_bytes_total", Type: TypeCounter, Help: "Bytes read to check partitions when the node started after an unclean stop."}
 	OpenFiles       = &Def{Name: "holdfast_log_open_files", Type: TypeCollected, Help: "Segment and index files held open (bound: open.files.max)."}
 	DirOnline       = &Def{Name: "holdfast_data_dir_online", Type: TypeCollected, Help: "1 while a data directory is in service, 0 once it failed.", Labels: []string{"dir"}}
@@ -113,7 +114,7 @@ var sections = []section{
 	}},
 	{"Log on disk", []*Def{
 		FsyncSeconds, FsyncFiles, FsyncPartitions, LogBytes, LogSegments, SegmentsDropped, TruncatedBytes, DamagedRanges,
-		RecoveredBytes, OpenFiles, DirOnline, DirFull, DirFreeBytes, DirTotalBytes,
+		ScrubbedBytes, RecoveredBytes, OpenFiles, DirOnline, DirFull, DirFreeBytes, DirTotalBytes,
 	}},
 	{"Coordinators", []*Def{
 		CoordinatorShards, CoordinatorMailbox, CoordinatorFull, CoordinatorUnloads, CoordinatorLoadSeconds, Groups, CommittedOffsets, OffsetCommits,

@@ -1,5 +1,5 @@
 // Package partition is the data plane: the live partitions of this node, their append and read paths, the requests that
-// wait on them, the flusher that makes them durable and the janitor that retires old segments.
+// wait on them, the flusher that makes them durable, the janitor that retires old segments and the scrubber that looks for rot.
 //
 // It is not the log (storage/commitlog knows bytes on disk) and not the rules (core/replica says what is committed,
 // core/producer what is a repeat). It does not decide which partitions exist: it follows the committed cluster image.

@@ -44,6 +44,7 @@ type Manager struct {
 	flusher  *flusher
 	points   checkpoints
 	measured measures
+	scrubber scrubber // owned by scrub
 
 	recovered func(*Partition, commitlog.Recovery)
 
@@ -110,6 +111,7 @@ func Open(o Options, img *image.Image) (*Manager, error) {
 func (m *Manager) Start() {
 	m.workers.Go(func() { m.flusher.run(m.stop) })
 	m.workers.Go(m.keepHouse)
+	m.workers.Go(m.scrub)
 }
 
 // openAll opens what the image places here, several at a time.

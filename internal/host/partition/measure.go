@@ -12,6 +12,7 @@ type measures struct {
 
 	duplicates, recoded metrics.Counter
 	scanned, truncated  metrics.Counter // bytes, by recoveries
+	scrubbed            metrics.Counter // bytes
 }
 
 func bind(r *metrics.Registry, dir string) measures {
@@ -20,6 +21,7 @@ func bind(r *metrics.Registry, dir string) measures {
 		syncPartitions: r.Histogram(metrics.FsyncPartitions, dir),
 		duplicates:     r.Counter(metrics.BatchesDuplicate), recoded: r.Counter(metrics.BatchesRecoded),
 		scanned: r.Counter(metrics.RecoveredBytes), truncated: r.Counter(metrics.TruncatedBytes),
+		scrubbed: r.Counter(metrics.ScrubbedBytes),
 	}
 }
 

@@ -28,5 +28,11 @@ func (m *Manager) FlushAged(now time.Time) { m.each(now, (*Partition).flushAged)
 func (m *Manager) Sweep(now time.Time)     { m.each(now, (*Partition).sweep) }
 func (m *Manager) Retain(now time.Time)    { m.retain(now) }
 
+// Scrub reads on in the search for rot, and returns for how long it may not be called again. LookForDamage tells what it
+// found.
+func (m *Manager) Scrub(now time.Time) (read int64, wait time.Duration) { return m.scrubTurn(now) }
+
+func (m *Manager) LookForDamage(now time.Time) { m.each(now, (*Partition).lookForDamage) }
+
 // SaveCheckpoints writes recovery points and log starts where they moved.
 func (m *Manager) SaveCheckpoints() error { return m.saveCheckpoints() }
