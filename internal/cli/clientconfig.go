@@ -28,6 +28,8 @@ func clientKeys() []clientKey {
 	)
 	return []clientKey{
 		{"acks", oneOf("all", "-1", "0", "1")},
+		{"auto.commit.interval.ms", ms},
+		{"auto.offset.reset", offsetReset},
 		{"batch.size", number(1, 1<<30)},
 		{"bootstrap.servers", addresses},
 		{"buffer.memory", number(1, math.MaxInt64)},
@@ -42,12 +44,18 @@ func clientKeys() []clientKey {
 		{"fetch.max.bytes", number(1, math.MaxInt32)},
 		{"fetch.max.wait.ms", number(1, math.MaxInt32)},
 		{"fetch.min.bytes", number(0, math.MaxInt32)},
+		{"group.instance.id", anything},
+		{"group.protocol", oneOf("classic", "consumer", "CLASSIC", "CONSUMER")},
+		{"group.remote.assignor", oneOf("uniform", "range")},
+		{"heartbeat.interval.ms", number(1, math.MaxInt32)},
 		{"isolation.level", oneOf("read_uncommitted", "read_committed")},
 		{"linger.ms", ms},
 		{"max.in.flight.requests.per.connection", number(1, 1<<20)},
 		{"max.partition.fetch.bytes", number(1, math.MaxInt32)},
+		{"max.poll.interval.ms", number(1, math.MaxInt32)},
 		{"max.request.size", number(512, 1<<30)},
 		{"metadata.max.age.ms", number(1000, math.MaxInt32)},
+		{"partition.assignment.strategy", assignors},
 		{"request.timeout.ms", number(100, 15*60*1000)},
 		{"retries", number(0, math.MaxInt32)},
 		{"retry.backoff.max.ms", ms},
@@ -55,6 +63,7 @@ func clientKeys() []clientKey {
 		{"sasl.jaas.config", jaas},
 		{"sasl.mechanism", oneOf("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")},
 		{"security.protocol", oneOf("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")},
+		{"session.timeout.ms", number(1, math.MaxInt32)},
 		{"socket.connection.setup.timeout.ms", number(1, math.MaxInt32)},
 		{"ssl.enabled.protocols", tlsVersions},
 		{"ssl.endpoint.identification.algorithm", oneOf("https", "HTTPS", "")},
@@ -68,18 +77,18 @@ func clientKeys() []clientKey {
 	}
 }
 
-// inertClientKeys mean something in a Java program or in a consumer group only; they are accepted with one notice.
+// inertClientKeys mean something in a Java program only, or are what a flag says here; they are accepted with one notice.
 var inertClientKeys = []string{
-	"allow.auto.create.topics", "auto.commit.interval.ms", "auto.include.jmx.reporter", "auto.offset.reset",
+	"allow.auto.create.topics", "auto.include.jmx.reporter",
 	"client.dns.lookup", "default.api.timeout.ms", "enable.auto.commit", "exclude.internal.topics", "group.id",
-	"group.instance.id", "group.protocol", "group.remote.assignor", "heartbeat.interval.ms", "interceptor.classes",
-	"key.deserializer", "key.serializer", "max.block.ms", "max.poll.interval.ms", "max.poll.records",
+	"interceptor.classes",
+	"key.deserializer", "key.serializer", "max.block.ms", "max.poll.records",
 	"metadata.max.idle.ms", "metadata.recovery.strategy", "metadata.recovery.rebootstrap.trigger.ms",
 	"metric.reporters", "metrics.num.samples", "metrics.recording.level", "metrics.sample.window.ms",
-	"partition.assignment.strategy", "partitioner.adaptive.partitioning.enable", "partitioner.availability.timeout.ms",
+	"partitioner.adaptive.partitioning.enable", "partitioner.availability.timeout.ms",
 	"partitioner.class", "partitioner.ignore.keys", "receive.buffer.bytes", "reconnect.backoff.max.ms",
 	"reconnect.backoff.ms", "security.providers", "send.buffer.bytes",
-	"session.timeout.ms", "socket.connection.setup.timeout.max.ms", "ssl.protocol", "ssl.provider",
+	"socket.connection.setup.timeout.max.ms", "ssl.protocol", "ssl.provider",
 	"transaction.timeout.ms", "value.deserializer", "value.serializer",
 }
 

@@ -285,3 +285,20 @@ func addresses(v string) error {
 	}
 	return nil
 }
+
+func assignors(v string) error {
+	for _, name := range strings.Split(v, ",") {
+		if assignorName(name) == "" {
+			return fmt.Errorf("%s is no assignor here; use range, roundrobin, sticky, cooperative-sticky or the names of Kafka's classes", strings.TrimSpace(name))
+		}
+	}
+	return nil
+}
+
+func offsetReset(v string) error {
+	if span, ok := strings.CutPrefix(v, "by_duration:"); ok {
+		_, err := parseSpan(span)
+		return err
+	}
+	return oneOf("earliest", "latest", "none")(v)
+}

@@ -22,6 +22,7 @@ type consume struct {
 	follow     bool
 	format     string
 	committed  bool
+	group      groupFlags
 }
 
 func newConsumeCommand(a *app) *cobra.Command {
@@ -40,13 +41,29 @@ command, or on and on with --follow. Records of one partition come in their orde
   @TIME        the first record written at or after TIME: 2026-01-31T12:00:00Z, milliseconds since 1970,
                or a duration that has passed since, as in @15m
 
+With --group the command is a member of a consumer group: it reads the partitions that the group assigns to it, from
+where the group is, and goes on until it is interrupted, has --count records, or nothing came for --idle. --offset is
+then where partitions begin that the group never committed: earliest, latest, none (refuse) or @TIME.
+
+What --group promises is at least once: an offset is committed only when the records before it were flushed to standard
+output, or, with --exec, when the command exited 0 for them. Killed at any moment, what was not committed is read again
+by whoever gets the partition; nothing is skipped. Interrupted, it commits and leaves. Where standard output is a pipe,
+flushed means written into the pipe, not read from it. A record whose command fails is not committed and ends this
+member with exit code 1, after --exec-retries; the next member meets it again.
+
+--exec runs a command with sh -c for each record, or for --batch records of one partition, with the records in --format
+on its standard input and HOLDFAST_TOPIC, _PARTITION, _OFFSET, _LAST_OFFSET, _RECORDS, _TIMESTAMP_MS, _KEY, _GROUP in
+its environment. Heartbeats go on while it runs.
+
 --format is line (the value), json, hex, or a layout such as '%p %o %k %v\n' (%t topic, %p partition, %o offset,
 %k key, %v value, %d time in ms, %h{…} headers). -o json is the same as --format json.`,
 		Example: "  holdfast consume orders\n" +
 			"  holdfast consume orders --partition 0 --offset -10 -o json\n" +
-			"  holdfast consume orders --offset @15m --follow --format '%p %o %k %v\\n'",
-		Args: takes(1, 1, "the name of a topic"),
-		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
+			"  holdfast consume orders --offset @15m --follow --format '%p %o %k %v\\n'\n" +
+			"  holdfast consume orders --group billing --exec ./charge-one --exec-retries 3",
+		Args:              takes(1, 1, "the name of a topic"),
+		ValidArgsFunction: a.completeTopics,
+		RunE:              func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
 	}
 	c.cmd, c.client = cmd, a.addClientFlags(cmd, anyCluster)
 	f := cmd.Flags()
@@ -56,23 +73,19 @@ command, or on and on with --follow. Records of one partition come in their orde
 	f.BoolVarP(&c.follow, "follow", "f", false, "go on with records as they are written")
 	f.StringVar(&c.format, "format", "", "line, json, hex or a layout (default line)")
 	f.BoolVar(&c.committed, "read-committed", false, "leave out records of transactions that were aborted or are open")
+	c.group.add(a, cmd)
 	return cmd
 }
 
 func (c *consume) run(ctx context.Context, topic string) error {
-	position, err := parseOffset(c.offset)
-	if err != nil {
+	if err := c.group.check(c); err != nil {
 		return err
 	}
 	if c.count < 0 {
 		return usage("", "--count %d makes no sense", c.count)
 	}
-	format := c.format
-	if format == "" {
-		format = map[bool]string{true: "json", false: "line"}[c.app.json()]
-	}
 	out := bufio.NewWriterSize(c.app.env.Out, 64<<10)
-	print, err := recordPrinter(out, format)
+	print, err := recordPrinter(out, c.recordFormat())
 	if err != nil {
 		return err
 	}
@@ -82,6 +95,13 @@ func (c *consume) run(ctx context.Context, topic string) error {
 	}
 	if c.committed {
 		settings["isolation.level"] = "read_committed"
+	}
+	if c.group.name != "" {
+		return c.runGroup(ctx, topic, settings, out, print)
+	}
+	position, err := parseOffset(c.offset)
+	if err != nil {
+		return err
 	}
 	cl, err := c.client.connect(ctx, settings, kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NoResetOffset()))
 	if err != nil {
@@ -94,6 +114,14 @@ func (c *consume) run(ctx context.Context, topic string) error {
 	}
 	r := &reader{client: cl, topic: topic, spans: spans, follow: c.follow, left: c.count, print: print, flush: out.Flush}
 	return errors.Join(r.read(ctx), out.Flush())
+}
+
+// recordFormat is --format, or what -o asks for.
+func (c *consume) recordFormat() string {
+	if c.format != "" {
+		return c.format
+	}
+	return map[bool]string{true: "json", false: "line"}[c.app.json()]
 }
 
 // reader reads partitions from their begin to their end, or on and on.

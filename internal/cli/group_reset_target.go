@@ -107,7 +107,7 @@ func parseSpan(text string) (time.Duration, error) {
 			return 0, bad
 		}
 	}
-	if days < 0 || d < 0 || days > math.MaxInt64/float64(48*time.Hour) {
+	if text == "" || days < 0 || d < 0 || days > math.MaxInt64/float64(48*time.Hour) {
 		return 0, bad
 	}
 	return d + time.Duration(days*float64(24*time.Hour)), nil

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // result is what one run of a command left.
@@ -57,3 +58,23 @@ func (r result) want(t *testing.T, code int) result {
 }
 
 func brokersOf(c *kfake.Cluster) string { return strings.Join(c.ListenAddrs(), ",") }
+
+// commitTransaction writes a record and the mark that commits it.
+func commitTransaction(t *testing.T, brokers, topic, value string) {
+	t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(brokers, ",")...), kgo.TransactionalID("test"), kgo.DefaultProduceTopic(topic))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	err = cl.BeginTransaction()
+	if err == nil {
+		err = cl.ProduceSync(t.Context(), kgo.StringRecord(value)).FirstErr()
+	}
+	if err == nil {
+		err = cl.EndTransaction(t.Context(), kgo.TryCommit)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
