@@ -213,7 +213,7 @@ func awaitShared(t *testing.T, brokers string, members int) {
 		if g.Members == members && g.State == "Stable" {
 			return
 		}
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(5 * time.Millisecond) // sleep: a cluster's state is seen by asking again
 	}
 }
 
@@ -259,7 +259,7 @@ func TestGroupExecInterrupted(t *testing.T) {
 		if _, err := os.Stat(began); err == nil {
 			break
 		}
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Millisecond) // sleep: what another process does is seen by looking again
 	}
 	interrupt()
 	r := (<-done).want(t, exitDone)
