@@ -53,8 +53,13 @@ func (r *recoveries) add(p *Partition, found commitlog.Recovery) {
 func (p *Partition) tellDamage(d commitlog.Damage) {
 	m := p.manager
 	m.options.Events.Emit(event.New(event.KindQuarantined, m.options.Now(), m.options.NodeID).In(p.Topic.Name, p.Index).
-		Text("file", fmt.Sprintf("%s/%020d.log", PartitionDir(p.Topic.Name, p.Index), d.Segment)).
+		Text("file", p.SegmentFile(d.Segment)).
 		Number("first", d.From).Number("last", d.To-1).Text("reason", d.Reason))
+}
+
+// SegmentFile is the file of a segment, relative to the data directory.
+func (p *Partition) SegmentFile(base int64) string {
+	return fmt.Sprintf("%s/%020d.log", PartitionDir(p.Topic.Name, p.Index), base)
 }
 
 // Damaged lists the ranges of records that are damaged and not served.

@@ -27,23 +27,53 @@ func (h *Handler) describeLogDirs(ctx context.Context, c *Call, q *kmsg.Describe
 	}
 	dir.ErrorCode = h.code(c, code)
 	for _, t := range h.logDirTopics(q) {
-		out := kmsg.NewDescribeLogDirsResponseDirTopic()
-		out.Topic = t.topic.Name
-		for _, p := range t.topic.Partitions() {
-			if p == nil || t.only != nil && !t.only[p.Index] {
-				continue
-			}
-			o := kmsg.NewDescribeLogDirsResponseDirTopicPartition()
-			o.Partition, o.Size = p.Index, p.Size()
-			out.Partitions = append(out.Partitions, o)
-		}
-		if len(out.Partitions) > 0 {
+		if out, ok := describeLogDirTopic(t); ok {
 			dir.Topics = append(dir.Topics, out)
 		}
 	}
 	r := kmsg.NewPtrDescribeLogDirsResponse()
 	r.Dirs = append(r.Dirs, dir)
 	return r
+}
+
+// describeLogDirTopic describes a topic's replicas here, those that serve with Kafka's fields, all with ours. A partition that is
+// not served is in ours alone; ok is false where there is none at all.
+func describeLogDirTopic(t askedTopic) (out kmsg.DescribeLogDirsResponseDirTopic, ok bool) {
+	out = kmsg.NewDescribeLogDirsResponseDirTopic()
+	out.Topic = t.topic.Name
+	var states []wire.ReplicaState
+	for i, p := range t.topic.Partitions() {
+		index := int32(i)
+		if t.only != nil && !t.only[index] {
+			continue
+		}
+		if p == nil {
+			if why := t.topic.Offline(index); why != nil {
+				states = append(states, wire.ReplicaState{Partition: index, End: -1, Offline: why.Error()})
+			}
+			continue
+		}
+		o := kmsg.NewDescribeLogDirsResponseDirTopicPartition()
+		o.Partition, o.Size = index, p.Size()
+		out.Partitions = append(out.Partitions, o)
+		states = append(states, replicaState(p))
+	}
+	wire.SetReplicaStates(&out, states)
+	return out, len(states) > 0
+}
+
+func replicaState(p *partition.Partition) wire.ReplicaState {
+	s := wire.ReplicaState{Partition: p.Index, End: p.LogEnd()}
+	for i, d := range p.Damaged() {
+		if i == wire.MaxDamagedRanges {
+			s.More = len(p.Damaged()) - i
+			break
+		}
+		s.Damaged = append(s.Damaged, wire.DamagedRange{
+			First: d.From, Last: d.To - 1, File: p.SegmentFile(d.Segment), Position: d.Position, Until: d.Until, Reason: d.Reason,
+		})
+	}
+	return s
 }
 
 // askedTopic is a topic of a DescribeLogDirs request; only is nil where all its partitions are asked for.
