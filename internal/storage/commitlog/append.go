@@ -50,13 +50,13 @@ func (l *Log) Append(batches []byte, now time.Time) error {
 
 // checkAppend refuses what would make the log unreadable.
 func (l *Log) checkAppend(batches []byte) error {
-	want, epoch, gaps := l.End(), l.epochs.latest(), l.conf().Gaps
+	want, epoch := l.End(), l.epochs.latest()
 	for rest := batches; len(rest) > 0; {
 		b, after, err := record.Next(rest)
 		if err != nil {
 			return fmt.Errorf("append to %s: %w", l.dir, err)
 		}
-		if _, ok := headerSize(b); !ok || b.BaseOffset() < want || b.BaseOffset() > want && !gaps {
+		if _, ok := headerSize(b); !ok || !l.follows(b, want) {
 			return fmt.Errorf("append to %s: batch at offset %d with last offset delta %d does not follow offset %d", l.dir, b.BaseOffset(), b.LastOffsetDelta(), want-1)
 		}
 		if b.LeaderEpoch() < epoch {

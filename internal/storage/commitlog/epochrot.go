@@ -69,7 +69,8 @@ func (l *Log) lineHolds() (bool, error) {
 			return false, err
 		}
 		b, _, err := w.header(p.pos)
-		fits := err != nil || b.LeaderEpoch() == e.Epoch && (i == 0 || b.BaseOffset() == e.Start)
+		fits := err != nil || b.LeaderEpoch() == e.Epoch && (i == 0 || b.BaseOffset() == e.Start) ||
+			b.BaseOffset() > e.Start && b.LeaderEpoch() >= e.Epoch && l.mayMiss(e.Start, b.BaseOffset())
 		w.close()
 		if !fits {
 			return false, nil

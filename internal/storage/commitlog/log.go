@@ -33,10 +33,6 @@ type Config struct {
 	RetentionAge   time.Duration
 	DeleteDelay    time.Duration // between taking a segment away and removing its files
 	ProducerExpiry time.Duration // forget idle producers after this; 0 means never
-
-	// Gaps says that offsets may be missing between batches: the topic is compacted, or was. Without it each batch begins
-	// where the one before ends, and anything else is damage.
-	Gaps bool
 }
 
 // Options open a log.
@@ -50,6 +46,11 @@ type Options struct {
 	LogStart      int64
 	StartKnown    bool // LogStart was written down before any segment went: where the first begins beyond it, a file is gone
 	Now           time.Time
+
+	// Below Gaps offsets may be missing between batches: compaction took them. Each batch above begins where the one before
+	// ends, and anything else is damage.
+	Gaps    int64
+	Cleaned int64 // compacted up to here
 }
 
 // Log is one partition on disk. See the package comment for who may call what.
@@ -66,7 +67,9 @@ type Log struct {
 	end     atomic.Int64
 	gen     atomic.Uint64 // counts truncations; a reader that saw one begin throws away what it read
 	damage  atomic.Pointer[[]Damage]
-	finding sync.Mutex // one quarantine at a time
+	finding sync.Mutex   // one quarantine at a time
+	gaps    atomic.Int64 // see Options
+	cleaned atomic.Int64
 	hints   hints
 	epochs  epochs
 

@@ -15,6 +15,7 @@ const (
 	snapshotSuffix = ".snapshot"
 	deletedSuffix  = ".deleted"
 	cleanedSuffix  = ".cleaned"
+	swapSuffix     = ".swap"
 	tmpSuffix      = ".tmp"
 
 	epochsName   = "leader-epoch-checkpoint"

@@ -47,6 +47,8 @@ func Open(o Options) (*Log, Recovery, error) {
 	}
 	l.SetConfig(o.Config)
 	l.nowMs = o.Now.UnixMilli()
+	l.gaps.Store(o.Gaps)
+	l.cleaned.Store(o.Cleaned)
 	r := &opening{l: l, point: max(o.RecoveryPoint, 0), startKnown: o.StartKnown, now: o.Now}
 	if err := r.run(max(o.LogStart, 0)); err != nil {
 		l.Discard()
@@ -116,6 +118,9 @@ func (r *opening) list() error {
 	l := r.l
 	names, err := l.fs.List(l.dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if names, err = r.finishSwaps(names); err != nil {
 		return err
 	}
 	r.have = make(map[string]bool, len(names))

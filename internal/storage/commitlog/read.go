@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"slices"
 	"sort"
 
 	"holdfast/internal/proto/record"
@@ -42,7 +43,7 @@ func (s Span) ReadAt(p []byte) error {
 	}
 	f, err := s.seg.log.acquire()
 	if errors.Is(err, fs.ErrNotExist) {
-		return s.log.vanished(s.gen)
+		return s.log.vanished(s.seg, s.gen)
 	}
 	if err != nil {
 		return fmt.Errorf("read %s: %w", s.log.dir, err)
@@ -68,7 +69,7 @@ func (s Span) check(p []byte) error {
 		}
 		pos, want, p = pos+int64(len(b)), b.NextOffset(), rest
 	}
-	if want < s.NextOffset && !s.log.conf().Gaps {
+	if !s.log.mayMiss(want, s.NextOffset) {
 		return s.log.hole(s.seg, want, place{pos, s.NextOffset}, view{gen: s.gen})
 	}
 	return nil
@@ -76,12 +77,13 @@ func (s Span) check(p []byte) error {
 
 // follows tells whether a batch may be where the offset want should be.
 func (l *Log) follows(b record.Batch, want int64) bool {
-	return b.BaseOffset() == want || b.BaseOffset() > want && l.conf().Gaps
+	return b.BaseOffset() == want || b.BaseOffset() > want && l.mayMiss(want, b.BaseOffset())
 }
 
-// vanished is the error for a segment file that is not there.
-func (l *Log) vanished(gen uint64) error {
-	if l.gen.Load() != gen {
+// vanished is the error for a segment file that is not there: the log was truncated, or another segment is in its place
+// since compaction, or retention took it away.
+func (l *Log) vanished(s *segment, gen uint64) error {
+	if l.gen.Load() != gen || s.next.Load() > l.Start() && !slices.Contains(l.segments(), s) {
 		return ErrTruncated
 	}
 	return ErrOutOfRange
@@ -95,7 +97,7 @@ func (l *Log) Locate(at, below int64, maxBytes int, atLeastOne bool) (Span, erro
 	for {
 		gen := l.gen.Load()
 		s, err := l.locate(at, below, int64(maxBytes), atLeastOne)
-		if l.gen.Load() == gen {
+		if l.gen.Load() == gen && !errors.Is(err, ErrTruncated) {
 			s.gen = gen
 			return s, err
 		}
@@ -158,7 +160,7 @@ func (l *Log) locateIn(s *segment, at, below, maxBytes int64, atLeastOne bool) (
 	if err != nil || !ok {
 		return none, false, err
 	}
-	if first.base > at && !l.conf().Gaps {
+	if !l.mayMiss(at, first.base) {
 		return none, false, l.hole(s, at, first, v)
 	}
 	if first.base >= below {
@@ -190,7 +192,7 @@ func (l *Log) locateIn(s *segment, at, below, maxBytes int64, atLeastOne bool) (
 			return none, false, l.rotten(s, first.pos, first.base, v.gen)
 		}
 	}
-	if hi < first.pos && !l.conf().Gaps { // offsets do not rise along the file
+	if hi < first.pos && !l.mayMiss(at, below) { // offsets do not rise along the file
 		return none, false, l.hole(s, at, place{first.pos, below}, v)
 	}
 	out := Span{FirstOffset: first.base, seg: s, pos: first.pos}
@@ -216,7 +218,7 @@ type place struct{ pos, base int64 }
 // confirmEnd is where a segment that was not read at start ends: at its successor, or, where the file turns out to end
 // too early, before offsets that are quarantined now.
 func (l *Log) confirmEnd(s *segment, v view, next int64) (int64, error) {
-	if s.endKnown.Load() || l.conf().Gaps {
+	if s.endKnown.Load() || next <= l.gaps.Load() {
 		return next, nil
 	}
 	p, ok, err := l.find(s, next-1, v)
@@ -239,20 +241,20 @@ func (l *Log) find(s *segment, offset int64, v view) (p place, ok bool, err erro
 	if pos, ok := l.hints.find(s, offset); ok && pos < v.size {
 		return place{pos, offset}, true, nil
 	}
-	if err := s.load(l.conf()); err != nil {
+	if err := l.load(s); err != nil {
 		return p, false, err
 	}
 	w, err := s.walk(v)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			err = l.vanished(v.gen)
+			err = l.vanished(s, v.gen)
 		}
 		return p, false, err
 	}
 	defer w.close()
 	start, err := s.before(&w, offset)
 	if errors.Is(err, errIndex) { // the file is wrong: make it anew from the batches, and use that
-		if err = s.rebuild(l.conf()); err == nil {
+		if err = l.rebuild(s); err == nil {
 			start, err = s.before(&w, offset)
 		}
 		if errors.Is(err, errIndex) {

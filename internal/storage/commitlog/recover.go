@@ -26,8 +26,9 @@ func (r *opening) walk(segs []*segment) error {
 	want := segs[r.first].base
 	for i := r.first; i < len(segs); i++ {
 		s := segs[i]
-		// A jump of more than an index can hold ends a segment early; any other gap means that unsynced bytes are gone.
-		if s.base < want || s.base > want && s.base-segs[i-1].base <= math.MaxInt32 {
+		// A jump of more than an index can hold ends a segment early; any other gap means that unsynced bytes are gone, unless
+		// compaction took them.
+		if s.base < want || !l.mayMiss(want, s.base) && s.base-segs[i-1].base <= math.MaxInt32 {
 			return r.cut(segs, i, 0, want)
 		}
 		next, whole, err := r.walkSegment(s)
@@ -55,7 +56,7 @@ func (r *opening) walkSegment(s *segment) (next int64, whole bool, err error) {
 		r.from = pos
 	}
 	if pos >= fileSize && next < r.point { // the end is missing, or quarantined
-		if !r.atEnd(s, pos) {
+		if !r.atEnd(s, pos) && !l.mayMiss(next, r.point) {
 			l.quarantine(Damage{From: next, To: r.point, Segment: s.base, Position: pos, Until: pos, Reason: "the file ends too early"})
 		}
 		s.grow(pos, r.point)

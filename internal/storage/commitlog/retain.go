@@ -152,22 +152,7 @@ func (l *Log) dropFront(n int, now time.Time) error {
 	}
 	l.publish(slices.Clone(segs[n:]))
 	l.keepDamage(func(d Damage) bool { return d.Segment >= first })
-	p := pendingDelete{due: now.Add(l.conf().DeleteDelay)}
-	var failed error
-	for _, s := range segs[:n] {
-		for _, h := range s.all() {
-			l.clean(h)
-			switch err := h.rename(h.name + deletedSuffix); {
-			case err == nil:
-				p.files = append(p.files, h)
-				l.newNames = true
-			case !errors.Is(err, fs.ErrNotExist):
-				failed = errors.Join(failed, err)
-				p.files = append(p.files, h)
-			}
-		}
-	}
-	l.pending = append(l.pending, p)
+	failed := l.retire(segs[:n], now)
 	return errors.Join(failed, l.dropSnapshots(func(offset int64) bool { return offset < min(first, l.durable) }))
 }
 

@@ -207,7 +207,7 @@ func (w *walker) close() {
 }
 
 // load brings the sparse indexes into memory, rebuilt from the batches where the files cannot be trusted.
-func (s *segment) load(c *Config) error {
+func (l *Log) load(s *segment) error {
 	limit := entry{math.MaxInt32, s.size.Load() - 1}
 	errOffsets := s.offsets.load(limit, &s.files.small)
 	errTimes := s.times.load(entry{math.MaxInt64, math.MaxInt32}, &s.files.small)
@@ -219,13 +219,13 @@ func (s *segment) load(c *Config) error {
 	if errOffsets == nil && errTimes == nil || s.size.Load() == 0 {
 		return nil
 	}
-	return s.rebuild(c)
+	return l.rebuild(s)
 }
 
 // rebuild makes both sparse indexes anew from the headers of all batches. Readers may call it, also while batches are
 // appended: entries that the appender added meanwhile are kept.
-func (s *segment) rebuild(c *Config) error {
-	interval, gaps := c.IndexInterval, c.Gaps
+func (l *Log) rebuild(s *segment) error {
+	interval := l.conf().IndexInterval
 	s.rebuilding.Lock()
 	defer s.rebuilding.Unlock()
 	size := s.size.Load()
@@ -247,7 +247,7 @@ func (s *segment) rebuild(c *Config) error {
 			return err
 		}
 		fresh.stamp(b.MaxTimestamp(), b.LastOffset())
-		if from < 0 || b.BaseOffset() == from || b.BaseOffset() > from && gaps {
+		if from < 0 || l.follows(b, from) {
 			fresh.index(b.LastOffset(), pos, n, interval)
 			from = b.NextOffset()
 		} else {

@@ -74,7 +74,7 @@ func (l *Log) searchTime(s *segment, v view, ms int64) (offset, timestampMs int6
 // timeStart is a position before which no record is as late as ms. An entry that does not describe the batch it names is
 // not believed.
 func (l *Log) timeStart(s *segment, w *walker, ms int64) (int64, error) {
-	if err := s.load(l.conf()); err != nil {
+	if err := l.load(s); err != nil {
 		return 0, err
 	}
 	e, ok, err := s.times.floor(colA, ms, &s.files.small)
@@ -168,7 +168,7 @@ func (l *Log) stampsOf(s *segment) (stamps, error) {
 	if t := s.stamps(); t.known {
 		return t, nil
 	}
-	if err := s.load(l.conf()); err != nil {
+	if err := l.load(s); err != nil {
 		return stamps{}, err
 	}
 	if t := s.stamps(); t.known { // rebuilt
@@ -195,7 +195,7 @@ func (l *Log) stampsOf(s *segment) (stamps, error) {
 	if v.size == 0 {
 		return stamps{known: true, max: -1, first: unread}, nil
 	}
-	if err := s.rebuild(l.conf()); err != nil {
+	if err := l.rebuild(s); err != nil {
 		return stamps{}, err
 	}
 	return s.stamps(), nil

@@ -37,7 +37,7 @@ func (l *Log) TruncateTo(offset int64) error {
 func (l *Log) truncate(segs []*segment, i int, offset int64) error {
 	s := segs[i]
 	size := s.size.Load()
-	if err := s.load(l.conf()); err != nil {
+	if err := l.load(s); err != nil {
 		return err
 	}
 	if err := l.loadTxns(s); err != nil {
@@ -61,6 +61,7 @@ func (l *Log) truncate(segs []*segment, i int, offset int64) error {
 	s.endKnown.Store(true)
 	l.outdate(func(d Damage) bool { return d.To <= end })
 	l.synced = min(l.synced, end)
+	l.cleaned.Store(min(l.cleaned.Load(), end))
 	l.active = s
 
 	for _, gone := range segs[i+1:] {
@@ -194,6 +195,7 @@ func (l *Log) reset(offset int64) error {
 	l.publish(nil)
 	l.outdate(func(Damage) bool { return false })
 	l.synced = min(l.synced, offset)
+	l.cleaned.Store(min(l.cleaned.Load(), offset))
 	l.active = nil
 	l.epochs.clear()
 	l.producers = producer.State{}
