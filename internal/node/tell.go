@@ -7,6 +7,7 @@ import (
 	"holdfast/internal/base/event"
 	"holdfast/internal/base/metrics"
 	"holdfast/internal/core/image"
+	"holdfast/internal/host/partition"
 	"holdfast/internal/server"
 )
 
@@ -58,6 +59,7 @@ func (n *Node) collect() {
 			emit(float64(t.Size()), t.Name)
 		}
 	})
+	n.collectCompaction()
 	r.Collect(metrics.DirOnline, func(emit func(float64, ...string)) { emit(truth(n.partitions.Failed() == nil), n.dir) })
 	r.Collect(metrics.DirFull, func(emit func(float64, ...string)) { emit(truth(n.partitions.Full()), n.dir) })
 	r.Collect(metrics.DirFreeBytes, func(emit func(float64, ...string)) {
@@ -70,6 +72,21 @@ func (n *Node) collect() {
 			emit(float64(total), n.dir)
 		}
 	})
+}
+
+func (n *Node) collectCompaction() {
+	each := func(def *metrics.Def, value func(partition.Compaction) float64) {
+		n.registry.Collect(def, func(emit func(float64, ...string)) {
+			for _, t := range n.partitions.Topics() {
+				if c, ok := t.Compaction(time.Now()); ok {
+					emit(value(c), t.Name)
+				}
+			}
+		})
+	}
+	each(metrics.CompactionDirtyBytes, func(c partition.Compaction) float64 { return float64(c.Dirty) })
+	each(metrics.CompactionUnclean, func(c partition.Compaction) float64 { return float64(c.Unclean) })
+	each(metrics.CompactionLastRun, func(c partition.Compaction) float64 { return float64(c.LastRunMs) / 1000 })
 }
 
 func truth(b bool) float64 {

@@ -78,6 +78,8 @@ type TopicConfig struct {
 	MinCompactionLagMs   int64
 	MaxCompactionLagMs   int64 // math.MaxInt64: no limit
 	DeleteRetentionMs    int64 // of tombstones
+
+	CompactionRequestedMs int64 // Unix time; 0: nobody asked
 }
 
 // CompressionLevel is the level that belongs to CompressionType, 0 where that has none.
@@ -143,6 +145,7 @@ func (v *Values) topicValue(k *Key) string {
 // topicFields says which field of TopicConfig holds which setting; values come in their normal spelling.
 var topicFields = map[string]func(c *TopicConfig, v string){
 	"cleanup.policy":                  func(c *TopicConfig, v string) { c.CleanupPolicy = cleanupPolicy(v) },
+	CompactionRequested:               func(c *TopicConfig, v string) { c.CompactionRequestedMs = whole(v) },
 	CommitSync:                        func(c *TopicConfig, v string) { c.CommitSync = v == "true" },
 	"compression.gzip.level":          func(c *TopicConfig, v string) { c.GzipLevel = int(whole(v)) },
 	"compression.lz4.level":           func(c *TopicConfig, v string) { c.Lz4Level = int(whole(v)) },

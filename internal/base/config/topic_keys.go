@@ -10,8 +10,9 @@ const (
 
 // The names of the topic keys that Holdfast adds to Kafka's.
 const (
-	CommitSync       = "commit.sync"
-	RecordValidation = "record.validation"
+	CommitSync          = "commit.sync"
+	CompactionRequested = "compaction.requested.ms"
+	RecordValidation    = "record.validation"
 )
 
 // topicTable is every topic key of Kafka 4.3.1 but internal.segment.bytes (for Kafka's own tests), and ours.
@@ -23,6 +24,10 @@ var topicTable = []Key{
 	{
 		Name: CommitSync, Type: Boolean, Default: "true", Broker: "log.commit.sync", Own: true,
 		Doc: "Whether a record counts as committed only once it is synced to disk on every in-sync replica; false trusts the page cache, as Kafka does.",
+	},
+	{
+		Name: CompactionRequested, Type: Long, Default: "0", valid: atLeast(0), Own: true,
+		Doc: "When somebody last asked for compaction now (holdfast topic compact), in milliseconds of Unix time: what was written by then is compacted whatever the dirty ratio.",
 	},
 	{
 		Name: "compression.gzip.level", Type: Int, Default: "-1", Broker: "compression.gzip.level", valid: gzipLevel,

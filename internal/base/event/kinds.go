@@ -223,10 +223,18 @@ var KindCoordinatorDown = &Kind{
 	Doc:      "Clients are told to come again, and the node tries again by itself; if the log is damaged or its directory failed, the cause has to go first.",
 }
 
+// KindNotCompacted: a partition of a compacted topic cannot be compacted.
+var KindNotCompacted = &Kind{
+	Name: "not_compacted", Severity: slog.LevelError,
+	Fields:   []Field{text("reason", "what is in the way")},
+	Sentence: "{topic}-{partition} on node {node} is not compacted: {reason}",
+	Doc:      "Nothing is lost, but the partition only grows. It is tried again every ten minutes; damaged records have to be repaired or deleted first.",
+}
+
 // Kinds lists the table sorted by name.
 func Kinds() []*Kind {
 	return []*Kind{
-		KindCommitMovedBack, KindCommitToRecreated, KindConfigChanged, KindCoordinatorDown, KindDirFailed, KindDiskFreed, KindDiskFull, KindFetchOutOfRange, KindNodeStarted, KindNodeStopped,
+		KindCommitMovedBack, KindCommitToRecreated, KindConfigChanged, KindCoordinatorDown, KindDirFailed, KindDiskFreed, KindDiskFull, KindFetchOutOfRange, KindNodeStarted, KindNodeStopped, KindNotCompacted,
 		KindOffsetExpired, KindOffsetTopicGone, KindPartitionOffline, KindPartitionsAdded, KindQuarantined, KindRecordsDeleted, KindRecordsExpired, KindTopicCreated,
 		KindTopicDeleted, KindTransactionTimedOut, KindTruncatedTail, KindUncleanStart,
 	}

@@ -73,6 +73,19 @@ var (
 	DirTotalBytes   = &Def{Name: "holdfast_data_dir_size_bytes", Type: TypeCollected, Help: "Size of a data directory's file system.", Labels: []string{"dir"}}
 )
 
+// Compaction.
+var (
+	Compactions            = &Def{Name: "holdfast_compaction_runs_total", Type: TypeCounter, Help: "Runs of compaction over one partition, failed ones included."}
+	CompactionSeconds      = &Def{Name: "holdfast_compaction_seconds", Type: TypeHistogram, Help: "One run of compaction over one partition.", Buckets: latency}
+	CompactionReadBytes    = &Def{Name: "holdfast_compaction_read_bytes_total", Type: TypeCounter, Help: "Bytes of segments that compaction made anew."}
+	CompactionWrittenBytes = &Def{Name: "holdfast_compaction_written_bytes_total", Type: TypeCounter, Help: "Bytes of the segments that it made of them."}
+	CompactionRecords      = &Def{Name: "holdfast_compaction_removed_records_total", Type: TypeCounter, Help: "Records that compaction took out: a later one has their key, a transaction was aborted, or a tombstone's time was over."}
+	CompactionFailures     = &Def{Name: "holdfast_compaction_failures_total", Type: TypeCounter, Help: "Runs that ended in an error; each new cause is an event (not_compacted)."}
+	CompactionDirtyBytes   = &Def{Name: "holdfast_compaction_dirty_bytes", Type: TypeCollected, Help: "Bytes of a compacted topic on this node that wait for compaction and may be compacted.", Labels: []string{"topic"}}
+	CompactionUnclean      = &Def{Name: "holdfast_compaction_unclean_partitions", Type: TypeCollected, Help: "Partitions that cannot be compacted; they are tried again every ten minutes. Anything above 0 fills the disk in time.", Labels: []string{"topic"}}
+	CompactionLastRun      = &Def{Name: "holdfast_compaction_last_run_timestamp_seconds", Type: TypeCollected, Help: "When a partition of a compacted topic was last compacted on this node, in Unix time; 0 if not since the start.", Labels: []string{"topic"}}
+)
+
 // The cluster's metadata.
 var (
 	QuorumTerm          = &Def{Name: "holdfast_quorum_term", Type: TypeCollected, Help: "The term of the metadata quorum as this node knows it."}
@@ -115,6 +128,10 @@ var sections = []section{
 	{"Log on disk", []*Def{
 		FsyncSeconds, FsyncFiles, FsyncPartitions, LogBytes, LogSegments, SegmentsDropped, TruncatedBytes, DamagedRanges,
 		ScrubbedBytes, RecoveredBytes, OpenFiles, DirOnline, DirFull, DirFreeBytes, DirTotalBytes,
+	}},
+	{"Compaction", []*Def{
+		Compactions, CompactionSeconds, CompactionReadBytes, CompactionWrittenBytes, CompactionRecords, CompactionFailures,
+		CompactionDirtyBytes, CompactionUnclean, CompactionLastRun,
 	}},
 	{"Coordinators", []*Def{
 		CoordinatorShards, CoordinatorMailbox, CoordinatorFull, CoordinatorUnloads, CoordinatorLoadSeconds, Groups, CommittedOffsets, OffsetCommits,

@@ -69,6 +69,7 @@ func (m *Manager) withdraw(t *image.Topic) (gone []*Partition) {
 	m.pointsDropped = true
 	for i, p := range topic.Partitions() {
 		m.points.drop(PartitionDir(t.Name, int32(i)))
+		m.compacted.drop(PartitionDir(t.Name, int32(i)))
 		if p != nil {
 			p.leave(wire.UnknownTopicOrPartition)
 			gone = append(gone, p)

@@ -39,12 +39,14 @@ type Options struct {
 
 // Manager holds this node's partitions.
 type Manager struct {
-	options  Options
-	dir      *dir
-	flusher  *flusher
-	points   checkpoints
-	measured measures
-	scrubber scrubber // owned by scrub
+	options    Options
+	dir        *dir
+	flusher    *flusher
+	points     checkpoints
+	compacted  compactedPoints
+	compactNow chan struct{} // capacity one: somebody asked for it
+	measured   measures
+	scrubber   scrubber // owned by scrub
 
 	recovered func(*Partition, commitlog.Recovery)
 
@@ -70,7 +72,7 @@ func Open(o Options, img *image.Image) (*Manager, error) {
 	d := &dir{fs: o.FS, path: o.Dir, files: commitlog.NewFiles(o.FS, o.MaxFiles)}
 	measured := bind(o.Metrics, o.Dir)
 	m := &Manager{
-		options: o, dir: d, measured: measured, flusher: newFlusher(d, o.InOrder, measured), stop: make(chan struct{}),
+		options: o, dir: d, measured: measured, flusher: newFlusher(d, o.InOrder, measured), stop: make(chan struct{}), compactNow: make(chan struct{}, 1),
 		byName: map[string]*Topic{}, byID: map[image.TopicID]*Topic{},
 	}
 	d.onFailed = m.dirFailed
@@ -82,6 +84,9 @@ func Open(o Options, img *image.Image) (*Manager, error) {
 		return nil, err
 	}
 	if m.points, err = m.loadCheckpoints(img); err != nil {
+		return nil, err
+	}
+	if m.compacted, err = m.loadCompacted(img); err != nil {
 		return nil, err
 	}
 	if err := m.setStraysAside(img); err != nil {
@@ -101,6 +106,7 @@ func Open(o Options, img *image.Image) (*Manager, error) {
 			return nil, err
 		}
 	}
+	m.compacted.unknown = false // of what is made from here on all is known
 	if !clean && len(m.points.recovery) > 0 {
 		found.tell(m, cause)
 	}
@@ -111,6 +117,7 @@ func Open(o Options, img *image.Image) (*Manager, error) {
 func (m *Manager) Start() {
 	m.workers.Go(func() { m.flusher.run(m.stop) })
 	m.workers.Go(m.keepHouse)
+	m.workers.Go(m.keepCompact)
 	m.workers.Go(m.scrub)
 }
 
@@ -236,7 +243,11 @@ func (m *Manager) configure(t *Topic, configs *image.Configs) {
 	if configs != nil {
 		t.configs = configs
 	}
+	before := t.settings.Load().topic.CompactionRequestedMs
 	m.resolve(t)
+	if t.settings.Load().topic.CompactionRequestedMs != before {
+		m.wakeCompaction()
+	}
 	for _, p := range t.Partitions() {
 		if p != nil {
 			p.configure(t.settings.Load())
@@ -258,6 +269,7 @@ func (m *Manager) open(t *Topic, index int32, p *image.Partition) (*Partition, e
 		FS: m.options.FS, Dir: filepath.Join(m.options.Dir, name), Files: m.dir.files,
 		TopicID: t.ID, Config: s.log, Now: m.options.Now(),
 		RecoveryPoint: m.points.recoveryOf(name), LogStart: m.points.startOf(name), StartKnown: m.points.ours[name],
+		Gaps: m.compacted.gapsOf(name, s), Cleaned: m.compacted.cleaned[name],
 	})
 	if err != nil {
 		return nil, fmt.Errorf("partition %s: %w", name, err)

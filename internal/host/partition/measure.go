@@ -12,7 +12,11 @@ type measures struct {
 
 	duplicates, recoded metrics.Counter
 	scanned, truncated  metrics.Counter // bytes, by recoveries
-	scrubbed            metrics.Counter // bytes
+
+	compactions, compactRead, compactWritten, compactRecords, compactFailures metrics.Counter
+
+	compactSeconds metrics.Histogram
+	scrubbed       metrics.Counter // bytes
 }
 
 func bind(r *metrics.Registry, dir string) measures {
@@ -21,6 +25,10 @@ func bind(r *metrics.Registry, dir string) measures {
 		syncPartitions: r.Histogram(metrics.FsyncPartitions, dir),
 		duplicates:     r.Counter(metrics.BatchesDuplicate), recoded: r.Counter(metrics.BatchesRecoded),
 		scanned: r.Counter(metrics.RecoveredBytes), truncated: r.Counter(metrics.TruncatedBytes),
+
+		compactions: r.Counter(metrics.Compactions), compactRead: r.Counter(metrics.CompactionReadBytes),
+		compactWritten: r.Counter(metrics.CompactionWrittenBytes), compactRecords: r.Counter(metrics.CompactionRecords),
+		compactFailures: r.Counter(metrics.CompactionFailures), compactSeconds: r.Histogram(metrics.CompactionSeconds),
 		scrubbed: r.Counter(metrics.ScrubbedBytes),
 	}
 }

@@ -69,6 +69,10 @@ type Partition struct {
 	stable atomic.Int64 // published last stable offset
 	epoch  atomic.Int32 // published copy of leader.Epoch
 
+	compaction compaction
+	unclean    atomic.Pointer[error] // why it cannot be compacted
+	compacted  atomic.Int64          // when it was last, in ms; 0: not since the start
+
 	savedPoint, savedStart int64 // what the checkpoint files say; guarded by manager.saving
 }
 

@@ -20,7 +20,7 @@ func newSettings(broker *config.Values, overrides map[string]string) *settings {
 	if !c.CleanupPolicy.Has(config.CleanupDelete) { // only what is below the log start goes
 		c.RetentionBytes, c.RetentionMs = -1, -1
 	}
-	return &settings{
+	s := &settings{
 		topic: c,
 		rules: record.Rules{
 			MaxBytes:      c.MaxMessageBytes,
@@ -41,6 +41,10 @@ func newSettings(broker *config.Values, overrides map[string]string) *settings {
 			ProducerExpiry: broker.Duration("producer.id.expiration.ms"),
 		},
 	}
+	if s.compacts() { // what is to be compacted by then must not be in the active segment
+		s.log.SegmentAge = min(s.log.SegmentAge, config.Milliseconds(c.MaxCompactionLagMs))
+	}
+	return s
 }
 
 // prepare checks a produced batch against the topic's rules. Without the partition's lock.

@@ -152,6 +152,9 @@ type Cleaned struct {
 	Unreadable int64 // batches that cannot be decoded; they stay as they are
 }
 
+// ErrNotDurable says that what a run wrote may not have got to the disk: a write, a sync or a renaming failed.
+var ErrNotDurable = errors.New("not written")
+
 // errMoved says that the log is not any more what the run began with: truncated, retired or closed meanwhile.
 var errMoved = errors.New("the log was changed while it was compacted")
 
@@ -165,7 +168,7 @@ func Moved(err error) bool {
 // The caller has written down before, where Open will be told (Options.Gaps), that offsets may be missing below d.To.
 //
 // After an error the log is as it was, or compacted in part, and good in both cases. ErrDamaged: there are records in
-// quarantine, and the log is not compacted as long as they are; the error of a sync means that the disk cannot be believed.
+// quarantine, and the log is not compacted as long as they are. ErrNotDurable: see there; a full disk heals.
 func (c *Cleaner) Clean(l *Log, d Dirty, deleteRetention time.Duration, now time.Time, lock sync.Locker) (Cleaned, error) {
 	r := &cleaning{Cleaner: c, l: l, lock: lock, now: now.UnixMilli(), horizon: now.Add(deleteRetention).UnixMilli()}
 	err := r.begin(d)
@@ -216,7 +219,7 @@ func (r *cleaning) begin(d Dirty) error {
 	if damaged := l.Damaged(); len(damaged) > 0 {
 		return &DamagedError{Dir: l.dir, Damage: damaged[0]}
 	}
-	l.allowGaps(d.To)
+	l.AllowGaps(d.To)
 	r.gen, r.logEnd = l.gen.Load(), l.End()
 	r.last = map[int64]final{}
 	for _, e := range l.producers.Entries() {
@@ -375,8 +378,8 @@ func (r *cleaning) end() error {
 	return nil
 }
 
-// allowGaps says that offsets below to may be missing from now on.
-func (l *Log) allowGaps(to int64) {
+// AllowGaps says that offsets below to may be missing from now on. Safe for concurrent use by one writer.
+func (l *Log) AllowGaps(to int64) {
 	if to > l.gaps.Load() {
 		l.gaps.Store(to)
 	}

@@ -93,7 +93,7 @@ func (r *opening) completeSwap(base int64, names []string) error {
 			return err
 		}
 	}
-	r.l.allowGaps(next)
+	r.l.AllowGaps(next)
 	return r.l.fs.SyncDir(r.l.dir)
 }
 

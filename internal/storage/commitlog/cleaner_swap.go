@@ -75,7 +75,7 @@ func (o *cleanedSegment) flush() error {
 	}
 	defer o.s.log.release()
 	if err := writeAt(f, o.buf, o.pos); err != nil {
-		return fmt.Errorf("write %s: %w", o.s.log.name, err)
+		return fmt.Errorf("%w: %s: %w", ErrNotDurable, o.s.log.name, err)
 	}
 	o.pos += int64(len(o.buf))
 	o.r.write, o.buf = o.buf, o.buf[:0]
@@ -86,7 +86,15 @@ func (o *cleanedSegment) flush() error {
 	if err == nil {
 		_, err = o.s.times.flush()
 	}
-	return err
+	return unwritten(err)
+}
+
+// unwritten marks an error of a write, a sync or a renaming.
+func unwritten(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrNotDurable, err)
 }
 
 // finish makes the segment durable; next is the offset where its successor begins.
@@ -101,17 +109,17 @@ func (o *cleanedSegment) finish(next int64) error {
 	}
 	for _, flush := range [...]func() (bool, error){s.offsets.flush, s.times.flush, s.txns.flush} {
 		if _, err := flush(); err != nil {
-			return err
+			return unwritten(err)
 		}
 	}
 	for _, h := range s.all() {
 		if err := h.sync(); err != nil {
-			return err
+			return unwritten(err)
 		}
 	}
 	s.log.release()
 	o.held = false
-	return o.r.l.SyncDir()
+	return unwritten(o.r.l.SyncDir())
 }
 
 // sync makes a file durable that may not exist.
@@ -146,26 +154,28 @@ func (o *cleanedSegment) drop() (failed error) {
 func (r *cleaning) replace(old []*segment, out *cleanedSegment) error {
 	l := r.l
 	if err := l.renameAll(out.s, swapSuffix); err != nil {
-		return errors.Join(err, out.drop())
+		return errors.Join(unwritten(err), out.drop())
 	}
 	if err := l.SyncDir(); err != nil {
-		return errors.Join(err, out.drop())
+		return errors.Join(unwritten(err), out.drop())
 	}
-	if err := r.publish(old, out.s); err != nil {
+	if published, err := r.publish(old, out.s); !published {
 		return errors.Join(err, out.drop())
+	} else if err != nil {
+		return unwritten(err)
 	}
 	if err := l.SyncDir(); err != nil {
-		return err
+		return unwritten(err)
 	}
 	if err := r.settle(out.s); err != nil {
 		return err
 	}
-	return l.SyncDir()
+	return unwritten(l.SyncDir())
 }
 
 // publish lets readers see the new segment, and takes the names of the old ones away. They find their files all the same,
 // until DeletePending.
-func (r *cleaning) publish(old []*segment, s *segment) error {
+func (r *cleaning) publish(old []*segment, s *segment) (published bool, err error) {
 	r.lock.Lock()
 	defer r.lock.Unlock()
 	l := r.l
@@ -173,14 +183,14 @@ func (r *cleaning) publish(old []*segment, s *segment) error {
 	at := slices.Index(segs, old[0])
 	switch {
 	case l.failed != nil:
-		return l.failed
+		return false, l.failed
 	case l.gen.Load() != r.gen || at < 0 || at+len(old) >= len(segs) || !slices.Equal(segs[at:at+len(old)], old):
-		return errMoved
+		return false, errMoved
 	case len(l.Damaged()) > 0:
-		return &DamagedError{Dir: l.dir, Damage: l.Damaged()[0]}
+		return false, &DamagedError{Dir: l.dir, Damage: l.Damaged()[0]}
 	}
 	l.publish(slices.Concat(segs[:at], []*segment{s}, segs[at+len(old):]))
-	return l.retire(old, time.UnixMilli(r.now))
+	return true, l.retire(old, time.UnixMilli(r.now))
 }
 
 // settle gives the new segment its name, unless it was retired or truncated meanwhile.
@@ -193,7 +203,7 @@ func (r *cleaning) settle(s *segment) error {
 	if !slices.Contains(r.l.segments(), s) {
 		return errMoved
 	}
-	return r.l.renameAll(s, "")
+	return unwritten(r.l.renameAll(s, ""))
 }
 
 // renameAll gives the files of a segment their names with another suffix. Those that do not exist need none.

@@ -380,7 +380,7 @@ func TestCleanerSurvivesCrashes(t *testing.T) {
 			d, err := l.Cleanable(t0, point, 0)
 			must(t, err)
 			gaps, cleaned := max(d.To, l.GapsTo()), l.CleanedTo()
-			fs.EachCrash(3, func(x vfs.Crash) {
+			fs.EachCrash(2, func(x vfs.Crash) {
 				images++
 				again, r, err := Open(Options{FS: x.Disk, Dir: dir, Config: compactConfig(), Files: NewFiles(x.Disk, 4), RecoveryPoint: point, Now: t0, Gaps: gaps, Cleaned: cleaned})
 				if err != nil || lost(r) || again.End() != end {
