@@ -15,7 +15,7 @@ func (n *Node) startGroups() {
 	n.groups = coord.New(coord.Options{
 		Kind: coord.Kind{
 			Topic: image.TopicOffsets, New: n.newGroupShard, Decode: group.Decode, Refuse: group.Refuse,
-			PartitionFor: group.PartitionFor, Creation: func() coord.Creation { return offsetsTopic(n.config.Load()) }, Appended: n.committed(),
+			PartitionFor: shard.PartitionFor, Creation: func() coord.Creation { return offsetsTopic(n.config.Load()) }, Appended: n.committed(),
 		},
 		NodeID: n.id.NodeID, FS: n.options.FS, Dir: n.dir, Partitions: n.partitions, Image: n.quorum.Image(), Events: n.events, Metrics: n.registry, Log: n.options.Log,
 		Propose:       n.quorum.Propose,

@@ -19,6 +19,7 @@ import (
 	"holdfast/internal/base/metrics"
 	"holdfast/internal/core/image"
 	"holdfast/internal/host/coord"
+	"holdfast/internal/host/markers"
 	"holdfast/internal/host/partition"
 	"holdfast/internal/host/quorum"
 	"holdfast/internal/proto/wire"
@@ -60,6 +61,8 @@ type Node struct {
 	quorum     *quorum.Driver
 	partitions *partition.Manager
 	groups     *coord.Host
+	txns       *coord.Host
+	markers    *markers.Writer
 	handler    *handler.Handler
 	server     *server.Server
 
@@ -109,6 +112,7 @@ func (n *Node) start(ctx context.Context) error {
 		return err
 	}
 	n.startGroups()
+	n.startTxns()
 	n.startServer()
 	n.events.store(n.partitions, n.quorum)
 	return nil
@@ -202,6 +206,9 @@ func (n *Node) follow(_, after *image.Image, d image.Delta) {
 	if n.groups != nil {
 		n.groups.Follow(after, d)
 	}
+	if n.txns != nil {
+		n.txns.Follow(after, d)
+	}
 	n.tellTopics(d)
 }
 
@@ -219,7 +226,7 @@ func (n *Node) startServer() {
 	n.answers = handler.NewBudget(memory/2, waited)
 	n.handler = handler.New(handler.Options{
 		NodeID: n.id.NodeID, Log: n.options.Log, Events: n.events, Metrics: handler.NewMetrics(n.registry),
-		Quorum: n.quorum, Partitions: n.partitions, Groups: n.groups, Config: n.config.Load, DataDir: n.dir,
+		Quorum: n.quorum, Partitions: n.partitions, Groups: n.groups, Transactions: n.txns, Config: n.config.Load, DataDir: n.dir,
 		FetchMaxBytes: int32(v.Int("fetch.max.bytes")), MaxFetchWait: maxFetchWait, Frames: n.frames, Work: n.work, Answers: n.answers,
 		SessionSlots: v.Int("max.incremental.fetch.session.cache.slots"), Check: n.options.Check,
 	})
@@ -263,6 +270,7 @@ func (n *Node) Stop(ctx context.Context) error {
 		began := time.Now()
 		n.ready.Store(false)
 		n.events.stopStoring()
+		n.stopTxns()
 		n.groups.Stop() // what members wait for ends first; what they committed is answered
 		n.stop()
 		n.stopErr = errors.Join(n.server.Drain(ctx), n.http.close(), n.serving.Wait(), n.abort())
@@ -282,6 +290,7 @@ func (n *Node) abort() error {
 			errs = append(errs, err)
 		}
 	}
+	n.stopTxns()
 	if n.groups != nil {
 		n.groups.Stop()
 	}

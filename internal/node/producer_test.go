@@ -112,14 +112,6 @@ func TestProducerIDsAreGivenOnce(t *testing.T) {
 	take(t, n)
 	crashed := disk.CrashClone(vfs.LoseAll, 1)
 	take(t, startOn(t, crashed, "/data"))
-
-	q := kmsg.NewPtrInitProducerIDRequest()
-	for _, name := range []string{"", "payments"} {
-		q.Version, q.TransactionalID = 4, &name
-		if r := dial(t, n).ask(q).(*kmsg.InitProducerIDResponse); r.ErrorCode != int16(wire.InvalidRequest) || r.ProducerID != -1 {
-			t.Errorf("transactional id %q: %v, id %d", name, wire.Code(r.ErrorCode), r.ProducerID)
-		}
-	}
 }
 
 // A real client's idempotent producer over restarts of the node: every record once, in order.
@@ -150,8 +142,6 @@ func TestProduceRefusals(t *testing.T) {
 	c := dial(t, n)
 	id := metadataOf(t, c, "orders").TopicID
 	eventually(t, "the events' topic is there", func() bool { return askMetadata(c, 9, false, "__holdfast_events").Topics[0].ErrorCode == 0 })
-	transactional := produceOf("orders", 0, -1, goodBatch(t))
-	transactional.TransactionID = kmsg.StringPtr("payments")
 	old := produceOf("orders", 0, -1, goodBatch(t))
 	old.Version = 2
 	null := produceOf("orders", 0, -1, nil)
@@ -167,7 +157,6 @@ func TestProduceRefusals(t *testing.T) {
 		{"no such topic", produceOf("nothing", 0, -1, goodBatch(t)), wire.UnknownTopicOrPartition},
 		{"no such partition", produceOf("orders", 1, -1, goodBatch(t)), wire.UnknownTopicOrPartition},
 		{"no such id", byID, wire.UnknownTopicID},
-		{"a transaction", transactional, wire.InvalidTxnState},
 		{"version 2", old, wire.UnsupportedForMessageFormat},
 		{"null records", null, wire.InvalidRecord},
 		{"the events' topic", produceOf("__holdfast_events", 0, -1, goodBatch(t)), wire.InvalidTopicException},

@@ -42,7 +42,7 @@ func TestKafkasPropertiesFileWorks(t *testing.T) {
 			t.Errorf("the notice %q does not name %s", notices[0], key)
 		}
 	}
-	for _, key := range []string{"transaction.state.log.replication.factor", "share groups", "transactions", "replica.lag.time.max.ms"} {
+	for _, key := range []string{"share.coordinator.state.topic.replication.factor", "share groups", "replica.lag.time.max.ms"} {
 		if !strings.Contains(notices[1], key) {
 			t.Errorf("the notice %q does not name %s", notices[1], key)
 		}

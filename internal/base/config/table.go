@@ -83,6 +83,9 @@ func brokerIndex() *table {
 	for _, k := range groupTable {
 		t.add(k)
 	}
+	for _, k := range txnTable {
+		t.add(k)
+	}
 	for _, f := range fallbacks {
 		t.add(fallbackKey(f.broker, topics.byName[f.topic], f.mode, f.synonyms))
 	}

@@ -105,7 +105,7 @@ func TestPartitionIsKafkas(t *testing.T) {
 			continue
 		}
 		id := string(unhex(t, line[1]))
-		if got := PartitionFor(id, 50); strconv.Itoa(int(got)) != line[2] {
+		if got := shard.PartitionFor(id, 50); strconv.Itoa(int(got)) != line[2] {
 			t.Errorf("group %q is coordinated by partition %d, by Kafka %s", id, got, line[2])
 		}
 	}

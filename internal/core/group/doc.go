@@ -14,7 +14,7 @@
 // Parked joins and syncs are bounded by the group's rebalance time-out, never by the request's. Loaded clears what the
 // log still holds of topics that are gone, and so makes up for every TopicsDeleted that was missed.
 //
-// A request that names several groups is split by whoever asks, by [PartitionFor], and its answers merged; what a shard
+// A request that names several groups is split by whoever asks, by [shard.PartitionFor], and its answers merged; what a shard
 // is asked it answers, it does not know its own number. Who may do what (ACLs) is the handler's business, before.
 //
 // # Invariants

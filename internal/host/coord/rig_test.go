@@ -50,7 +50,7 @@ func groups() Kind {
 	return Kind{
 		Topic:  image.TopicOffsets,
 		New:    func() shard.Machine { return group.New(group.DefaultConfig()) },
-		Decode: group.Decode, Refuse: group.Refuse, PartitionFor: group.PartitionFor,
+		Decode: group.Decode, Refuse: group.Refuse, PartitionFor: shard.PartitionFor,
 	}
 }
 

@@ -21,16 +21,18 @@ type Claim struct {
 }
 
 type claimKey struct {
-	producer int64
-	epoch    int16
+	producer  int64
+	epoch     int16
+	protocol1 bool
 }
 
 // claims are those not yet released, nor undone by a marker. Guarded by the partition's mu.
 type claims map[claimKey]*Claim
 
 // ClaimFor claims the transaction that a client's batch would begin here; nil if it begins none: its transaction is open,
-// it is part of none, or it will be refused or recognised as a repeat.
-func (p *Partition) ClaimFor(records []byte) *Claim {
+// it is part of none, or it will be refused or recognised as a repeat. protocol1 says that the producer keeps its epoch
+// from transaction to transaction.
+func (p *Partition) ClaimFor(records []byte, protocol1 bool) *Claim {
 	if len(records) < record.HeaderSize {
 		return nil
 	}
@@ -40,24 +42,29 @@ func (p *Partition) ClaimFor(records []byte) *Claim {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if s := p.log.Producers(); s.InTransaction(b.ProducerID(), b.ProducerEpoch()) || s.Check(producerBatch(b, 0, 0)).Kind != producer.Append {
+	s := p.log.Producers()
+	if s.InTransaction(b.ProducerID(), b.ProducerEpoch()) {
 		return nil
 	}
-	return p.claim(b.ProducerID(), b.ProducerEpoch())
+	switch s.Check(producerBatch(b, 0, 0)).Kind {
+	case producer.Append, producer.InvalidTxnState: // the transaction before has no marker here yet: the coordinator waits for it
+		return p.claim(claimKey{b.ProducerID(), b.ProducerEpoch(), protocol1})
+	default:
+		return nil
+	}
 }
 
 // Claim is ClaimFor for what a coordinator writes in a producer's transaction.
-func (p *Partition) Claim(producerID int64, epoch int16) *Claim {
+func (p *Partition) Claim(producerID int64, epoch int16, protocol1 bool) *Claim {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.log.Producers().InTransaction(producerID, epoch) {
 		return nil
 	}
-	return p.claim(producerID, epoch)
+	return p.claim(claimKey{producerID, epoch, protocol1})
 }
 
-func (p *Partition) claim(producerID int64, epoch int16) *Claim {
-	key := claimKey{producerID, epoch}
+func (p *Partition) claim(key claimKey) *Claim {
 	c := p.claims[key]
 	if c == nil {
 		if p.claims == nil {
@@ -77,6 +84,14 @@ func (c *Claim) Grant() {
 	c.granted = true
 }
 
+// Refuse says that the batch was refused for now, and will come again: what its producer has on the way behind it must not
+// get in before it.
+func (c *Claim) Refuse(records []byte) {
+	c.partition.mu.Lock()
+	defer c.partition.mu.Unlock()
+	c.partition.turnAway(record.Batch(records))
+}
+
 // Release ends a claim, used or not.
 func (c *Claim) Release() {
 	p := c.partition
@@ -92,17 +107,18 @@ func (p *Partition) mayWriteTransaction(id int64, epoch int16) bool {
 	if p.log.Producers().InTransaction(id, epoch) {
 		return true
 	}
-	c := p.claims[claimKey{id, epoch}]
-	return c != nil && c.granted
+	old, c := p.claims[claimKey{id, epoch, true}], p.claims[claimKey{id, epoch, false}]
+	return c != nil && c.granted || old != nil && old.granted
 }
 
-// written undoes the claims of a producer whose transaction a marker has ended. Called under p.mu.
+// written undoes the claims of a producer whose transaction a marker has ended. By protocol 2 the marker has the epoch of
+// the next transaction, whose claim may be here already. Called under p.mu.
 func (p *Partition) written(b record.Batch) {
 	if len(p.claims) == 0 || !b.Control() {
 		return
 	}
 	for key := range p.claims {
-		if key.producer == b.ProducerID() && key.epoch <= b.ProducerEpoch() {
+		if key.producer == b.ProducerID() && (key.epoch < b.ProducerEpoch() || key.epoch == b.ProducerEpoch() && key.protocol1) {
 			delete(p.claims, key)
 		}
 	}

@@ -79,6 +79,10 @@ var (
 	rebalancing   = answer{RebalanceInProgress, Failed, "The group rebalances: join it again."}
 	fencedStatic  = answer{FencedInstanceID, Failed, "Another member has taken over the instance id."}
 	noGroup       = answer{GroupIDNotFound, Failed, "There is no group of this id, or none of this kind; the message says which."}
+	noTransaction = answer{InvalidProducerIDMapping, Failed, "The transactional id is not known, or is held by another producer id."}
+	replaced      = answer{ProducerFenced, Failed, "Another producer has taken over the transactional id, or the transaction was open for too long."}
+	replacedOld   = answer{InvalidProducerEpoch, Failed, "The same, in versions that know no PRODUCER_FENCED."}
+	ending        = answer{ConcurrentTransactions, Failed, "The producer's last transaction is still being completed, after a second of waiting; ask again."}
 	noReplica     = answer{ClusterAuthorizationFailed, Failed, "The request claims to come from a replica, but not on the brokers' own port."}
 )
 
@@ -96,18 +100,21 @@ var answers = []struct {
 		{MessageTooLarge, Failed, "A batch is larger than the topic's max.message.bytes."},
 		badName,
 		{RecordListTooLarge, Failed, "The batches are larger than a segment may be."},
-		{NotEnoughReplicas, Failed, "Fewer replicas are in sync than min.insync.replicas demands, or the disk has no room."},
+		{NotEnoughReplicas, Failed, "Fewer replicas are in sync than min.insync.replicas demands, or the disk has no room; or the coordinator of the transaction cannot be asked just now."},
 		{NotEnoughReplicasAfterAppend, Unknown, "The batches are in the leader's log, then too few replicas were in sync."},
 		{InvalidRequiredAcks, Failed, "acks is none of 0, 1 and -1."},
 		{InvalidTimestamp, Failed, "A record's time is outside the topic's message.timestamp limits; the record errors name it."},
 		{UnsupportedForMessageFormat, Failed, "The records are in a format older than batch version 2, or come with a request older than version 3."},
 		{OutOfOrderSequenceNumber, Failed, "The producer's sequence has a gap or repeats a batch too old to be recognised."},
 		{InvalidProducerEpoch, Failed, "A newer instance of this producer has written to the partition."},
-		{InvalidTxnState, Failed, "The batch is transactional; this version of Holdfast has no transactions."},
+		{InvalidTxnState, Failed, "The partition is not part of the producer's transaction, or that has ended; or the producer has one open here that has to end first."},
+		noTransaction,
+		{TransactionalIDAuthorizationFailed, Failed, "The batch is transactional, and the request names no transactional id."},
 		{KafkaStorageError, Unknown, "Writing or syncing failed; the batches may be on disk."},
 		{UnsupportedCompressionType, Failed, "The codec is unknown, or is zstd in a request older than version 7."},
 		{InvalidRecord, Failed, "A record breaks a rule of the topic or of the format; the record errors name it."},
 		noTopicID,
+		{TransactionAbortable, Failed, "The same as INVALID_TXN_STATE, in versions that know it: abort the transaction."},
 	}},
 	{KeyFetch, []answer{
 		{OffsetOutOfRange, Failed, "The offset lies before the start of the log or behind its end."},
@@ -214,12 +221,53 @@ var answers = []struct {
 	}},
 	{KeyInitProducerID, []answer{
 		{RequestTimedOut, Failed, "No producer id could be had in time; an id that was given out meanwhile is never used."},
-		{CoordinatorLoadInProgress, Failed, "The next block of producer ids is being fetched."},
-		{UnsupportedVersion, Failed, "This version of Holdfast has no transactions: the transactional id must be null."},
-		badRequest,
+		{CoordinatorLoadInProgress, Failed, "The next block of producer ids is being fetched, or the coordinator still reads its log."},
+		unsureThere, unsureHere,
+		{InvalidRequest, Failed, "The transactional id is empty, or of producer id and epoch only one is given."},
+		{InvalidProducerEpoch, Failed, "The same as PRODUCER_FENCED, in versions that do not know that."},
+		{InvalidTransactionTimeout, Failed, "The time-out is 0, or longer than transaction.max.timeout.ms."},
+		ending, replaced,
 	}},
 	{KeyOffsetForLeaderEpoch, []answer{
 		noPartition, notLeader, badName, noReplica, badRequest, cannotRead, oldEpoch, newEpoch,
+	}},
+	{KeyAddPartitionsToTxn, []answer{
+		{UnknownTopicOrPartition, Failed, "The topic does not exist, or has no such partition; none of the request was added."},
+		unloaded, unsureThere, unsureHere,
+		{InvalidRequest, Failed, "The transactional id is empty, or the transaction would not fit into a record."},
+		replacedOld,
+		{InvalidTxnState, Failed, "The partition is not part of the transaction (asked by a partition's leader)."},
+		noTransaction, ending,
+		{OperationNotAttempted, Failed, "Another partition of the request does not exist."},
+		replaced,
+		{TransactionAbortable, Failed, "The same as INVALID_TXN_STATE, in versions that know it."},
+	}},
+	{KeyAddOffsetsToTxn, []answer{
+		unloaded, unsureThere, unsureHere,
+		{InvalidRequest, Failed, "The transactional id is empty, or the transaction would not fit into a record."},
+		replacedOld, noTransaction, ending, replaced,
+	}},
+	{KeyEndTxn, []answer{
+		unloaded, unsureThere, unsureHere,
+		{InvalidRequest, Failed, "The transactional id is empty."},
+		replacedOld,
+		{InvalidTxnState, Failed, "No transaction is open, or it was ended the other way."},
+		noTransaction, ending, replaced,
+	}},
+	{KeyTxnOffsetCommit, []answer{
+		{UnknownTopicOrPartition, Failed, "The topic does not exist, or has no such partition."},
+		{OffsetMetadataTooLarge, Failed, "The metadata is longer than offset.metadata.max.bytes."},
+		unloaded, unsureThere, unsureHere, oldGeneration,
+		{InvalidGroupID, Failed, "The group id is longer than 32767 bytes, or is empty and the committer a member."},
+		noMember,
+		{InvalidCommitOffsetSize, Failed, "The offsets of one request must fit into one batch, and do not: commit fewer at a time."},
+		{UnsupportedVersion, Failed, "A member of a group of the new protocol must commit with version 3 or later."},
+		{InvalidRequest, Failed, "The transactional id is empty."},
+		{InvalidProducerEpoch, Failed, "A newer epoch of the producer has written, or its transaction has ended."},
+		{InvalidTxnState, Failed, "The group's offsets are not part of the transaction: AddOffsetsToTxn comes first."},
+		noTransaction, ending, fencedStatic, replaced,
+		{StaleMemberEpoch, Failed, "The member is at another epoch: heartbeat, then commit again."},
+		{TransactionAbortable, Failed, "The same as INVALID_TXN_STATE, in versions that know it: abort the transaction."},
 	}},
 	{KeyDescribeConfigs, []answer{noTopic, badName, badRequest}},
 	{KeyAlterConfigs, []answer{
@@ -258,6 +306,16 @@ var answers = []struct {
 		badRequest,
 		{MismatchedEndpointType, Failed, "The request asks a broker's port for controllers."},
 		{UnsupportedEndpointType, Failed, "The endpoint type is unknown."},
+	}},
+	{KeyDescribeProducers, []answer{noPartition, cannotRead}},
+	{KeyDescribeTransactions, []answer{
+		unloaded, noCoordinator, notHere,
+		{InvalidRequest, Failed, "The transactional id is empty."},
+		{TransactionalIDNotFound, Failed, "The transactional id is not known: it was never used, or not for transactional.id.expiration.ms."},
+	}},
+	{KeyListTransactions, []answer{
+		unloaded, noCoordinator, notHere,
+		{InvalidRegularExpression, Failed, "The pattern of transactional ids cannot be read."},
 	}},
 	{KeyConsumerGroupHeartbeat, []answer{
 		unloaded, unsureThere, unsureHere, noMember,

@@ -72,6 +72,10 @@ const (
 	KeyDeleteRecords           = int16(kmsg.DeleteRecords)
 	KeyInitProducerID          = int16(kmsg.InitProducerID)
 	KeyOffsetForLeaderEpoch    = int16(kmsg.OffsetForLeaderEpoch)
+	KeyAddPartitionsToTxn      = int16(kmsg.AddPartitionsToTxn)
+	KeyAddOffsetsToTxn         = int16(kmsg.AddOffsetsToTxn)
+	KeyEndTxn                  = int16(kmsg.EndTxn)
+	KeyTxnOffsetCommit         = int16(kmsg.TxnOffsetCommit)
 	KeyDescribeConfigs         = int16(kmsg.DescribeConfigs)
 	KeyAlterConfigs            = int16(kmsg.AlterConfigs)
 	KeyDescribeLogDirs         = int16(kmsg.DescribeLogDirs)
@@ -80,6 +84,9 @@ const (
 	KeyIncrementalAlterConfigs = int16(kmsg.IncrementalAlterConfigs)
 	KeyOffsetDelete            = int16(kmsg.OffsetDelete)
 	KeyDescribeCluster         = int16(kmsg.DescribeCluster)
+	KeyDescribeProducers       = int16(kmsg.DescribeProducers)
+	KeyDescribeTransactions    = int16(kmsg.DescribeTransactions)
+	KeyListTransactions        = int16(kmsg.ListTransactions)
 	KeyConsumerGroupHeartbeat  = int16(kmsg.ConsumerGroupHeartbeat)
 	KeyConsumerGroupDescribe   = int16(kmsg.ConsumerGroupDescribe)
 	KeyListConfigResources     = int16(kmsg.ListConfigResources)
@@ -141,6 +148,16 @@ var table = newTable([]API{
 	{Key: KeyOffsetForLeaderEpoch, Name: "OffsetForLeaderEpoch", Min: 2, Max: 4, MemoryFactor: 18, fields: []field{
 		from(3, i32), list(str, list(i32, i32, i32)),
 	}},
+	{Key: KeyAddPartitionsToTxn, Name: "AddPartitionsToTxn", Min: 0, Max: 5, MemoryFactor: 18, fields: []field{
+		only(0, 3, str), only(0, 3, i64), only(0, 3, i16), only(0, 3, list(str, values(i32))),
+		from(4, list(str, i64, i16, i8, list(str, values(i32)))),
+	}},
+	{Key: KeyAddOffsetsToTxn, Name: "AddOffsetsToTxn", Min: 0, Max: 4, MemoryFactor: 3, fields: []field{str, i64, i16, str}},
+	{Key: KeyEndTxn, Name: "EndTxn", Min: 0, Max: 5, MemoryFactor: 3, fields: []field{str, i64, i16, i8}},
+	{Key: KeyTxnOffsetCommit, Name: "TxnOffsetCommit", Min: 0, Max: 5, FrameCap: wideFrameCap, MemoryFactor: 24, fields: []field{
+		str, str, i64, i16, from(3, i32), from(3, str), from(3, null(str)),
+		list(str, list(i32, i64, from(2, i32), null(str))),
+	}},
 	{Key: KeyDescribeConfigs, Name: "DescribeConfigs", Min: 1, Max: 4, MemoryFactor: 18, fields: []field{
 		list(i8, str, null(strs)), i8, from(3, i8),
 	}},
@@ -160,6 +177,11 @@ var table = newTable([]API{
 	{Key: KeyOffsetDelete, Name: "OffsetDelete", Min: 0, Max: 0, MemoryFactor: 9, fields: []field{str, list(str, list(i32))}},
 	{Key: KeyDescribeCluster, Name: "DescribeCluster", Min: 0, Max: 2, MemoryFactor: 2, fields: []field{
 		i8, from(1, i8), from(2, i8),
+	}},
+	{Key: KeyDescribeProducers, Name: "DescribeProducers", Min: 0, Max: 0, MemoryFactor: 18, fields: []field{list(str, values(i32))}},
+	{Key: KeyDescribeTransactions, Name: "DescribeTransactions", Min: 0, Max: 0, MemoryFactor: 18, fields: []field{strs}},
+	{Key: KeyListTransactions, Name: "ListTransactions", Min: 0, Max: 2, MemoryFactor: 18, fields: []field{
+		strs, values(i64), from(1, i64), from(2, null(str)),
 	}},
 	{Key: KeyConsumerGroupHeartbeat, Name: "ConsumerGroupHeartbeat", Min: 0, Max: 1, MemoryFactor: 18, fields: []field{
 		str, str, i32, null(str), null(str), i32, null(strs), from(1, null(str)), null(str), null(list(id128, values(i32))),

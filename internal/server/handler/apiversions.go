@@ -38,6 +38,13 @@ func (h *Handler) noteSoftware(c *Call) (wire.Code, error) {
 	return wire.None, nil
 }
 
+// Clients look at this feature for the protocol of transactions to use. There is no switch: by protocol 2 (KIP-890) a
+// request that comes late does no harm, and a client that knows only the one before is served by that.
+const (
+	featureTransactions = "transaction.version"
+	transactionVersion  = 2
+)
+
 // features tells the levels of the cluster's metadata.
 func (h *Handler) features() wire.Features {
 	img := h.image()
@@ -46,5 +53,7 @@ func (h *Handler) features() wire.Features {
 	for name, level := range img.Features() {
 		f.Finalized = append(f.Finalized, wire.FeatureLevel{Name: name, Level: level})
 	}
+	f.Supported = append(f.Supported, wire.FeatureRange{Name: featureTransactions, Max: transactionVersion})
+	f.Finalized = append(f.Finalized, wire.FeatureLevel{Name: featureTransactions, Level: transactionVersion})
 	return f
 }

@@ -6,8 +6,9 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"holdfast/internal/core/group"
 	"holdfast/internal/core/image"
+	"holdfast/internal/core/shard"
+	"holdfast/internal/host/coord"
 	"holdfast/internal/proto/wire"
 )
 
@@ -18,7 +19,7 @@ const (
 	coordinatorOfShare       = 2
 )
 
-// findCoordinator tells who coordinates groups. The first who asks has the topic of the coordinators created.
+// findCoordinator tells who coordinates groups, or transactions. The first who asks has the topic of the coordinators created.
 func (h *Handler) findCoordinator(ctx context.Context, c *Call, q *kmsg.FindCoordinatorRequest) *kmsg.FindCoordinatorResponse {
 	keys := slices.Compact(slices.Sorted(slices.Values(q.CoordinatorKeys)))
 	if q.Version < 4 {
@@ -29,9 +30,9 @@ func (h *Handler) findCoordinator(ctx context.Context, c *Call, q *kmsg.FindCoor
 	for _, key := range keys {
 		o := kmsg.NewFindCoordinatorResponseCoordinator()
 		o.Key, o.NodeID, o.Port = key, image.NoLeader, -1
-		code, why := h.whyNoCoordinator(ctx, q.CoordinatorType)
+		topic, code, why := h.coordinatorTopic(ctx, q.CoordinatorType)
 		if code == wire.None {
-			code = h.coordinator(c, key, &o)
+			code = h.coordinator(c, topic, key, &o)
 		}
 		if why == "" {
 			why = code.String()
@@ -49,35 +50,37 @@ func (h *Handler) findCoordinator(ctx context.Context, c *Call, q *kmsg.FindCoor
 // coordinatorBytes is what one coordinator takes in an answer, about, besides its key.
 const coordinatorBytes = 256
 
-// whyNoCoordinator makes sure that there is a topic of coordinators of the kind.
-func (h *Handler) whyNoCoordinator(ctx context.Context, kind int8) (wire.Code, string) {
+// coordinatorTopic is the topic of the coordinators of a kind, which exists from then on.
+func (h *Handler) coordinatorTopic(ctx context.Context, kind int8) (topic string, code wire.Code, why string) {
+	var host *coord.Host
 	switch kind {
 	case coordinatorOfGroup:
+		topic, host = image.TopicOffsets, h.options.Groups
 	case coordinatorOfTransaction:
-		return wire.InvalidRequest, "this version of Holdfast has no transactions"
+		topic, host = image.TopicTransactions, h.options.Transactions
 	case coordinatorOfShare:
-		return wire.InvalidRequest, "this version of Holdfast has no share groups"
+		return "", wire.InvalidRequest, "this version of Holdfast has no share groups"
 	default:
-		return wire.InvalidRequest, "coordinators are of groups (0), transactions (1) or share groups (2)"
+		return "", wire.InvalidRequest, "coordinators are of groups (0), transactions (1) or share groups (2)"
 	}
-	if h.image().Topic(image.TopicOffsets) != nil {
-		return wire.None, ""
+	if h.image().Topic(topic) != nil {
+		return topic, wire.None, ""
 	}
-	if err := h.options.Groups.EnsureTopic(ctx); err != nil {
-		h.options.Log.Warn("the topic of the group coordinators was not created", "topic", image.TopicOffsets, "err", err)
-		return wire.CoordinatorNotAvailable, err.Error()
+	if err := host.EnsureTopic(ctx); err != nil {
+		h.options.Log.Warn("the topic of the coordinators was not created", "topic", topic, "err", err)
+		return "", wire.CoordinatorNotAvailable, err.Error()
 	}
-	return wire.None, ""
+	return topic, wire.None, ""
 }
 
-// coordinator fills in who leads the partition that a group belongs to.
-func (h *Handler) coordinator(c *Call, id string, o *kmsg.FindCoordinatorResponseCoordinator) wire.Code {
+// coordinator fills in who leads the partition that a group, or a transactional id, belongs to.
+func (h *Handler) coordinator(c *Call, topic, id string, o *kmsg.FindCoordinatorResponseCoordinator) wire.Code {
 	img := h.image()
-	t := img.Topic(image.TopicOffsets)
+	t := img.Topic(topic)
 	if t == nil {
 		return wire.CoordinatorNotAvailable
 	}
-	leader := t.Partitions[group.PartitionFor(id, int32(len(t.Partitions)))].Leader
+	leader := t.Partitions[shard.PartitionFor(id, int32(len(t.Partitions)))].Leader
 	b := img.Broker(leader)
 	if leader == image.NoLeader || b == nil {
 		return wire.CoordinatorNotAvailable

@@ -30,8 +30,10 @@ type Options struct {
 	Quorum     *quorum.Driver
 	Partitions *partition.Manager
 	Groups     *coord.Host
-	Config     func() *config.Values // the broker's settings as they are now
-	DataDir    string                // as DescribeLogDirs names it
+
+	Transactions *coord.Host
+	Config       func() *config.Values // the broker's settings as they are now
+	DataDir      string                // as DescribeLogDirs names it
 
 	FetchMaxBytes int32         // bound of one answer's records (fetch.max.bytes)
 	MaxFetchWait  time.Duration // no fetch is parked for longer
@@ -84,6 +86,13 @@ func New(o Options) *Handler {
 		int16(kmsg.DescribeGroups):          serve(h.describeGroups),
 		int16(kmsg.ConsumerGroupDescribe):   serve(h.consumerGroupDescribe),
 		int16(kmsg.DeleteGroups):            serve(h.deleteGroups),
+		int16(kmsg.AddPartitionsToTxn):      serve(h.addPartitionsToTxn),
+		int16(kmsg.AddOffsetsToTxn):         serve(h.addOffsetsToTxn),
+		int16(kmsg.EndTxn):                  serve(h.endTxn),
+		int16(kmsg.TxnOffsetCommit):         serve(h.txnOffsetCommit),
+		int16(kmsg.DescribeProducers):       serve(h.describeProducers),
+		int16(kmsg.DescribeTransactions):    serve(h.describeTransactions),
+		int16(kmsg.ListTransactions):        serve(h.listTransactions),
 		int16(kmsg.CreateTopics):            serve(h.createTopics),
 		int16(kmsg.DeleteTopics):            serve(h.deleteTopics),
 		int16(kmsg.CreatePartitions):        serve(h.createPartitions),
@@ -119,7 +128,7 @@ func (h *Handler) Serve(ctx context.Context, c *Call) error {
 		err = h.apiVersions(c, err)
 	case err != nil:
 	case key == int16(kmsg.Produce):
-		err = h.serveProduce(c)
+		err = h.serveProduce(ctx, c)
 	case key == int16(kmsg.Fetch):
 		err = h.serveFetch(ctx, c)
 	default:

@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"context"
 	"time"
 
 	"holdfast/internal/host/partition"
@@ -9,7 +10,7 @@ import (
 
 // serveProduce appends each partition's batch on this goroutine. An acks=all request whose records are not yet
 // committed leaves with waits set: the connection goes on reading while the flusher syncs.
-func (h *Handler) serveProduce(c *Call) error {
+func (h *Handler) serveProduce(ctx context.Context, c *Call) error {
 	p := &c.produce
 	if err := p.Parse(c.header.Version, c.body); err != nil {
 		return err
@@ -20,6 +21,9 @@ func (h *Handler) serveProduce(c *Call) error {
 		refuseAll(&c.produced, refused)
 		h.answerProduce(c)
 		return nil
+	}
+	if p.TransactionalID != nil {
+		defer h.beginTransactions(ctx, c)()
 	}
 	now := h.now()
 	c.commit.Begin(countPartitions(p))
@@ -46,8 +50,6 @@ func (h *Handler) produceRefusal(c *Call, acks partition.Acks) wire.Code {
 		return wire.UnsupportedForMessageFormat
 	case acks < partition.AcksAll || acks > partition.AcksLeader:
 		return wire.InvalidRequiredAcks
-	case c.produce.TransactionalID != nil:
-		return wire.InvalidTxnState // transactions have not begun: no producer got a transactional id from here
 	default:
 		return wire.None
 	}
@@ -59,11 +61,16 @@ func (h *Handler) produceTopic(c *Call, i int, acks partition.Acks, now time.Tim
 	topic := h.topic(from.Name, from.ID, byID)
 	for j := range from.Partitions {
 		in, r := &from.Partitions[j], &to.Partitions[j]
+		if r.Code != wire.None {
+			continue // its transaction could not be begun
+		}
 		switch part := h.partition(topic, in.Index); {
 		case part == nil:
 			r.Code = absent(topic, in.Index, byID)
 		case topic.Internal:
 			r.Code, r.ErrorMessage = wire.InvalidTopicException, "the broker alone writes to this topic"
+		case c.produce.TransactionalID == nil && transactional(in.Records):
+			r.Code = wire.TransactionalIDAuthorizationFailed
 		default:
 			part.Append(in.Records, acks, now, &c.commit, r)
 		}

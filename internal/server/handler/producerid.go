@@ -35,15 +35,15 @@ func (h *Handler) nextProducerID(ctx context.Context) (int64, wire.Code) {
 	return h.ids.next - 1, wire.None
 }
 
-// initProducerID gives an idempotent producer its id. A producer without a transactional id gets a new one each time it
+// initProducerID gives a producer its id: the coordinator of its transactional id does, or, without one, this node. A
+// producer without a transactional id gets a new one each time it
 // asks, whatever it had before: as in Kafka, only a transactional id carries identity over.
 func (h *Handler) initProducerID(ctx context.Context, c *Call, q *kmsg.InitProducerIDRequest) *kmsg.InitProducerIDResponse {
+	if q.TransactionalID != nil {
+		return coordinated(ctx, h, c, h.options.Transactions.Ask(ctx, *q.TransactionalID, q, c.who()).(*kmsg.InitProducerIDResponse))
+	}
 	r := kmsg.NewPtrInitProducerIDResponse()
 	r.ProducerID, r.ProducerEpoch = -1, -1
-	if q.TransactionalID != nil {
-		r.ErrorCode = h.code(c, wire.InvalidRequest) // transactions are not served yet
-		return r
-	}
 	id, code := h.nextProducerID(ctx)
 	if code == wire.None {
 		r.ProducerID, r.ProducerEpoch = id, 0

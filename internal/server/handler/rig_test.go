@@ -5,13 +5,18 @@ import (
 	"log/slog"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"holdfast/internal/base/config"
 	"holdfast/internal/base/event"
 	"holdfast/internal/base/metrics"
+	"holdfast/internal/core/group"
 	"holdfast/internal/core/image"
+	"holdfast/internal/core/shard"
+	"holdfast/internal/core/txn"
+	"holdfast/internal/host/coord"
 	"holdfast/internal/host/partition"
 	"holdfast/internal/host/quorum"
 	"holdfast/internal/proto/record"
@@ -37,9 +42,14 @@ func newRig(tb testing.TB, fsys vfs.FS, sets ...string) *rig {
 		tb.Fatal(err)
 	}
 	var partitions *partition.Manager
-	q.Watch(func(_, _ *image.Image, d image.Delta) {
+	var groups, txns *coord.Host
+	q.Watch(func(_, after *image.Image, d image.Delta) {
 		if partitions != nil {
 			partitions.Follow(d)
+		}
+		if txns != nil {
+			groups.Follow(after, d)
+			txns.Follow(after, d)
 		}
 	})
 	if err := q.Start(); err != nil {
@@ -70,13 +80,34 @@ func newRig(tb testing.TB, fsys vfs.FS, sets ...string) *rig {
 		}
 	})
 	partitions.Start()
+	groups = coordinators(tb, q, partitions, registry, coord.Kind{
+		Topic: image.TopicOffsets, New: func() shard.Machine { return group.New(group.DefaultConfig()) }, Decode: group.Decode, Refuse: group.Refuse,
+	})
+	txns = coordinators(tb, q, partitions, registry, coord.Kind{
+		Topic: image.TopicTransactions, New: func() shard.Machine { return txn.New(txn.DefaultConfig()) }, Refuse: txn.Refuse,
+		Decode: func(key, value []byte) (shard.Record, error) { return txn.Decode(key, value) },
+		Task:   func(int32, any) {},
+	})
 	h := New(Options{
 		NodeID: 1, Log: slog.New(slog.DiscardHandler), Events: event.Discard, Metrics: NewMetrics(registry),
-		Quorum: q, Partitions: partitions, Config: func() *config.Values { return values }, DataDir: dir,
+		Quorum: q, Partitions: partitions, Groups: groups, Transactions: txns, Config: func() *config.Values { return values }, DataDir: dir,
 		FetchMaxBytes: 50 << 20, MaxFetchWait: maxWaitInTests, SessionSlots: 10,
 		Work: NewBudget(64<<20, metrics.Histogram{}), Answers: NewBudget(64<<20, metrics.Histogram{}),
 	})
 	return &rig{tb: tb, Handler: h}
+}
+
+// coordinators runs those of one kind.
+func coordinators(tb testing.TB, q *quorum.Driver, partitions *partition.Manager, registry *metrics.Registry, kind coord.Kind) *coord.Host {
+	kind.PartitionFor = shard.PartitionFor
+	kind.Creation = func() coord.Creation { return coord.Creation{Partitions: 1, ReplicationFactor: 1} }
+	host := coord.New(coord.Options{
+		Kind: kind, NodeID: 1, Partitions: partitions, Image: q.Image(), Metrics: registry, Log: slog.New(slog.DiscardHandler),
+		Propose: q.Propose, CommitTimeout: func() time.Duration { return 5 * time.Second },
+	})
+	host.Start()
+	tb.Cleanup(host.Stop)
+	return host
 }
 
 const maxWaitInTests = 60_000_000_000
