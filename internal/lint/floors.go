@@ -61,6 +61,7 @@ var foreign = map[string][]string{
 	"github.com/klauspost/compress":                           {"internal/proto/record", "internal/cli"},
 	"github.com/pierrec/lz4":                                  {"internal/proto/record"},
 	"github.com/magiconair/properties":                        {"internal/base/config", "internal/cli"},
+	"github.com/anishathalye/porcupine":                       {},
 	"github.com/google/go-cmp":                                {},
 	"github.com/cockroachdb/datadriven":                       {},
 	"pgregory.net/rapid":                                      {},

@@ -182,7 +182,7 @@ func TestAFailedSync(t *testing.T) {
 			t.Errorf("the member that waited: %v %v", a, ok)
 		}
 		faulty.Decide(nil)
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if code := r.commit("a", 0, 3); code == wire.None {
 			t.Error("a commit is acknowledged by a failed directory")
 		}
@@ -226,10 +226,10 @@ func TestAFullDisk(t *testing.T) {
 			if code := r.commit("a", 0, 2); code == wire.None {
 				t.Fatal("a commit is acknowledged by a full disk")
 			}
-			time.Sleep(time.Second)
+			pass(time.Second)
 		}
 		full.Store(false)
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		r.mustFetch("a", 0, 1)
 		r.mustCommit("a", 0, 3)
 		r.mustFetch("a", 0, 3)
@@ -289,18 +289,18 @@ func TestATopicThatGoesUnderLoad(t *testing.T) {
 						return
 					default:
 						r.commit(fmt.Sprintf("g%d", i), int32(i%4), n)
-						time.Sleep(time.Millisecond)
+						pass(time.Millisecond)
 					}
 				}
 			})
 		}
 		for i := range byte(5) {
-			time.Sleep(20 * time.Millisecond)
+			pass(20 * time.Millisecond)
 			r.change(&image.RemoveTopicRecord{ID: image.TopicID{offsetsID + i}})
-			time.Sleep(20 * time.Millisecond)
+			pass(20 * time.Millisecond)
 			r.topic(image.TopicOffsets, offsetsID+i+1, 4, 1)
 		}
-		time.Sleep(20 * time.Millisecond)
+		pass(20 * time.Millisecond)
 		close(done)
 		clients.Wait()
 		r.serving()
@@ -388,7 +388,7 @@ func TestAMachineThatPanics(t *testing.T) {
 		if _, err := disk.Stat(name); err != nil {
 			t.Errorf("no dump: %v", err)
 		}
-		time.Sleep(brokenRest + time.Second)
+		pass(brokenRest + time.Second)
 		r.mustFetch(neighbour, 0, 3)
 	})
 }
