@@ -12,11 +12,12 @@ import (
 )
 
 func newTopicCommand(a *app) *cobra.Command {
-	return noun("topic", "Create, list, describe, alter and delete topics", "  holdfast topic describe orders",
+	return noun("topic", "Create, list, describe, alter, compact and delete topics", "  holdfast topic describe orders",
 		newTopicCreateCommand(a),
 		newTopicListCommand(a),
 		newTopicDescribeCommand(a),
 		newTopicAlterCommand(a),
+		newTopicCompactCommand(a),
 		newTopicDeleteCommand(a),
 	)
 }
