@@ -162,11 +162,9 @@ func (t *turn) assignable(c *consumer, members []*consumerMember, afresh bool, o
 	return a
 }
 
-// internalTopics are no one's to subscribe to by pattern; Java's consumers leave them out by themselves.
-var internalTopics = []string{"__consumer_offsets", "__share_group_state", "__transaction_state"}
-
 // matchPatterns is the topics of every pattern. Those it knows already are matched again only when asked to, which is
-// when topics changed: thousands of members may come with one pattern.
+// when topics changed: thousands of members may come with one pattern. Kafka's own topics are matched like others, as
+// Apache Kafka does: a client that wants none of them excludes them in its pattern.
 func (t *turn) matchPatterns(c *consumer, members []*consumerMember, afresh bool) map[string][]string {
 	matched := map[string][]string{}
 	for _, m := range members {
@@ -180,7 +178,7 @@ func (t *turn) matchPatterns(c *consumer, members []*consumerMember, afresh bool
 		topics := []string{}
 		if pattern, err := compilePattern(*m.Regex); err == nil {
 			for topic := range t.cmd.Image.Topics() {
-				if pattern.MatchString(topic.Name) && !slices.Contains(internalTopics, topic.Name) {
+				if pattern.MatchString(topic.Name) {
 					topics = append(topics, topic.Name)
 				}
 			}
