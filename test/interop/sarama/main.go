@@ -1,5 +1,5 @@
 // Command sarama is one end of the matrix in the Go client sarama. The lines it reads and prints are described
-// in the doc.go of the folder above.
+// in the doc.go of the folder above. `sarama member BOOTSTRAP TOPIC GROUP` is a member of a group.
 package main
 
 import (
@@ -46,7 +46,13 @@ var codecs = map[string]sarama.CompressionCodec{
 }
 
 func main() {
-	if err := run(os.Args[1], os.Args[2]); err != nil {
+	err := error(nil)
+	if os.Args[1] == "member" {
+		err = member(os.Args[2], os.Args[3], os.Args[4])
+	} else {
+		err = run(os.Args[1], os.Args[2])
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "sarama:", err)
 		os.Exit(1)
 	}
@@ -63,7 +69,10 @@ func run(verb, bootstrap string) error {
 		}
 		lines = append(lines, l)
 	}
-	if verb == "write" {
+	switch verb {
+	case "transact":
+		return transact(bootstrap, lines)
+	case "write":
 		return write(bootstrap, lines)
 	}
 	return read(bootstrap, lines)
