@@ -48,6 +48,53 @@ type toolData struct {
 	AvgThroughput    javaDouble `json:"avg_throughput"`
 }
 
+type topicPartition struct {
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+}
+
+// partitionsEvent is partitions_assigned and partitions_revoked.
+type partitionsEvent struct {
+	verifyEvent
+	Partitions []topicPartition `json:"partitions"`
+}
+
+type recordsConsumed struct {
+	verifyEvent
+	Count      int         `json:"count"`
+	Partitions []recordSet `json:"partitions"`
+}
+
+type recordSet struct {
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	Count     int    `json:"count"`
+	MinOffset int64  `json:"minOffset"`
+	MaxOffset int64  `json:"maxOffset"`
+}
+
+type recordData struct {
+	verifyEvent
+	Key       *string `json:"key"`
+	Value     *string `json:"value"`
+	Topic     string  `json:"topic"`
+	Partition int32   `json:"partition"`
+	Offset    int64   `json:"offset"`
+}
+
+type offsetsCommitted struct {
+	verifyEvent
+	Offsets []committedOffset `json:"offsets"`
+	Error   *string           `json:"error,omitempty"`
+	Success bool              `json:"success"`
+}
+
+type committedOffset struct {
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	Offset    int64  `json:"offset"`
+}
+
 // javaDouble is written with a fraction always, as in Java.
 type javaDouble float64
 
