@@ -51,7 +51,8 @@ func have(t *testing.T, w work) result {
 }
 
 func TestGenerator(t *testing.T) {
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	quick := kfake.BrokerConfigs(map[string]string{"group.consumer.heartbeat.interval.ms": "20", "group.initial.rebalance.delay.ms": "0"})
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), quick)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,6 +84,15 @@ func TestGenerator(t *testing.T) {
 	}
 	if r := have(t, work{Kind: "topics", Address: at, Topic: "many", Records: 20}); r.Records != 20 {
 		t.Errorf("topics: %+v", r)
+	}
+	for _, protocol := range []string{"classic", "consumer"} {
+		w := work{Kind: "group", Address: at, Topic: "g-" + protocol, Create: true, Partitions: 6, Members: 3, Protocol: protocol, HeartbeatMs: 20}
+		if r := have(t, w); r.AllIn <= 0 || r.Joins <= 0 || r.Leaves <= 0 {
+			t.Errorf("group %s: %+v", protocol, r)
+		}
+	}
+	if r := have(t, work{Kind: "commits", Address: at, Topic: "c", Create: true, Partitions: 2, Producers: 2, Seconds: 0.1}); r.Records == 0 || r.P50 <= 0 {
+		t.Errorf("commits: %+v", r)
 	}
 	if r := have(t, work{Kind: "connections", Address: at, Connections: 20, Hold: 30}); r.Records != 20 {
 		t.Errorf("connections: %+v", r)

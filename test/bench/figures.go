@@ -31,10 +31,15 @@ const (
 	toFirstAck     = "to first ack ms"
 	idleRSS        = "idle RSS MB"
 	producerP99    = "producer p99 ms"
+	allIn          = "all in s"
+	oneJoins       = "one joins s"
+	oneLeaves      = "one leaves s"
+	idleCPU        = "idle CPU ms/s" // of the broker
+	commitsASecond = "commits/s"
 )
 
 // moreIsBetter says which way a figure should go.
-func moreIsBetter(name string) bool { return name == mbps }
+func moreIsBetter(name string) bool { return name == mbps || name == commitsASecond }
 
 // spread is a figure's median over the rounds with its extremes.
 type spread struct {

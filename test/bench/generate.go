@@ -40,7 +40,7 @@ func generate(ctx context.Context, in io.Reader, out io.Writer) error {
 	}
 	do := map[string]func(context.Context) (result, error){
 		"produce": g.produce, "consume": g.consume, "count": g.count, "mixed": g.mixed,
-		"topics": g.topics, "connections": g.connections,
+		"topics": g.topics, "connections": g.connections, "group": g.group, "commits": g.commits,
 	}[g.Kind]
 	if do == nil {
 		return fmt.Errorf("unknown kind of work %q", g.Kind)

@@ -26,7 +26,7 @@ func (m measurement) String() string {
 		return m.Error
 	}
 	var s strings.Builder
-	for _, name := range []string{toListening, toFirstAck, idleRSS, mbps, cpuPerGB, p50, p99, p999, producerP99, deviceBytes, askedBytes, clientShare, brokerCPU, rssPeak, seconds, others, loadAvg} {
+	for _, name := range []string{toListening, toFirstAck, allIn, oneJoins, oneLeaves, idleCPU, commitsASecond, idleRSS, mbps, cpuPerGB, p50, p99, p999, producerP99, deviceBytes, askedBytes, clientShare, brokerCPU, rssPeak, seconds, others, loadAvg} {
 		if v, ok := m.Figures[name]; ok {
 			fmt.Fprintf(&s, " %s %.4g ", name, v)
 		}

@@ -17,7 +17,8 @@ type row struct {
 	variants []variant
 	run      func(ctx context.Context, s *session, v variant) (figures, error)
 	aims     []aim
-	alone    bool // each variant gets a broker of its own
+	alone    bool    // each variant gets a broker of its own
+	lasts    float64 // seconds that one variant takes, about
 }
 
 // aim is how far ahead of Kafka a figure shall be: the ratio, which is at least 1 where we are better; or, where the

@@ -37,7 +37,7 @@ func (b *bench) rows() []row {
 		{figure: p50, ours: 8, against: theirsSynced.name}, {figure: p99, ours: 10, against: theirsSynced.name},
 	})
 	synced.variants = []variant{theirsSynced, ours}
-	return append(rows, synced)
+	return append(append(rows, synced), b.groupRows()...)
 }
 
 func keyed(partitions int32) func(*work) {

@@ -38,7 +38,7 @@ type broker struct {
 // holdfast is the system under test.
 func holdfast(bin string, extra []string, profiled bool) *system {
 	return &system{name: "holdfast", command: func(_ context.Context, b *broker) (*exec.Cmd, error) {
-		args := []string{"serve", "--data", filepath.Join(b.dir, "data"), "--listen", b.address}
+		args := []string{"serve", "--data", filepath.Join(b.dir, "data"), "--listen", b.address, "--set", noRebalanceDelay}
 		if !profiled {
 			return exec.Command(bin, append(append(args, "--http", "off"), extra...)...), nil
 		}
@@ -66,6 +66,9 @@ func kafka(classpath string) *system {
 	}}
 }
 
+// noRebalanceDelay has a new group's first rebalance begin at once: it waits 3 s for more members otherwise, on both.
+const noRebalanceDelay = "group.initial.rebalance.delay.ms=0"
+
 func formatKafka(ctx context.Context, classpath, dir, config, address string) error {
 	peer, err := freeAddress()
 	if err != nil {
@@ -77,6 +80,7 @@ func formatKafka(ctx context.Context, classpath, dir, config, address string) er
 		"controller.listener.names=CONTROLLER", "controller.quorum.bootstrap.servers=" + peer,
 		"offsets.topic.replication.factor=1", "transaction.state.log.replication.factor=1", "transaction.state.log.min.isr=1",
 		"share.coordinator.state.topic.replication.factor=1", "share.coordinator.state.topic.min.isr=1",
+		noRebalanceDelay, // as in the server.properties that Kafka comes with
 	}
 	if err := os.WriteFile(config, []byte(strings.Join(lines, "\n")), 0o644); err != nil {
 		return err

@@ -4,7 +4,7 @@ import "time"
 
 // work tells the load generator what to do. It goes to the generator as one line of JSON.
 type work struct {
-	Kind    string // produce, consume, count, mixed, topics, connections
+	Kind    string // produce, consume, count, mixed, topics, connections, group, commits
 	Address string
 
 	Topic      string
@@ -24,6 +24,10 @@ type work struct {
 	Acks     string // all, 1, 0
 	Codec    string // none, lz4, zstd
 	LingerMs int
+
+	Members     int    // group: so many
+	Protocol    string // group: classic or consumer
+	HeartbeatMs int    // group: of the members; 0: the client's own
 
 	Connections int // connections: so many
 	Hold        int // connections: up to so many are held open, idle, after the clock stopped
@@ -48,4 +52,7 @@ type result struct {
 
 	// mixed: the producer beside the reader.
 	ProducerP99 float64
+
+	// group: seconds until all partitions had one owner.
+	AllIn, Joins, Leaves float64
 }
