@@ -429,9 +429,10 @@ func (w *world) settle(b *box) error {
 				return err
 			}
 			l.startMax = max(l.startMin, p.LogStart()) // what was asked for and not done is given up
+			doubtful := l.doubtful(p.LogStart())
 			l.must = append(l.below(p.LogStart()), got...)
 			l.may = slices.Clone(l.must)
-			l.resume(t.unsynced)
+			l.resume(t.unsynced, doubtful)
 			l.high, l.end = p.HighWatermark(), p.LogEnd()
 		}
 	}
@@ -457,9 +458,21 @@ func (l *plog) below(start int64) (out []record.Batch) {
 	return out
 }
 
-// resume has every producer go on after the last batch of its that is there. In an unsynced topic one may be known that has
-// none: a snapshot outlived the records that it was made of.
-func (l *plog) resume(unsynced bool) {
+// doubtful are the producers of batches below the log start that were never acknowledged: nobody reads them, so nobody can
+// tell whether they were appended, but the log knows its producers.
+func (l *plog) doubtful(start int64) map[int64]bool {
+	ids := map[int64]bool{}
+	for _, b := range l.may {
+		if b.NextOffset() <= start && !slices.ContainsFunc(l.must, func(m record.Batch) bool { return bytes.Equal(m, b) }) {
+			ids[b.ProducerID()] = true
+		}
+	}
+	return ids
+}
+
+// resume has every producer go on after the last batch of its that is there. Where that is in doubt it begins anew, with a
+// higher epoch, as producers do: also in an unsynced topic, where a snapshot may outlive the records that it was made of.
+func (l *plog) resume(unsynced bool, doubtful map[int64]bool) {
 	for id, c := range l.producers { // order-free
 		c.seq = 0
 		known := false
@@ -468,8 +481,8 @@ func (l *plog) resume(unsynced bool) {
 				c.seq, known = b.LastSequence()+1, true
 			}
 		}
-		if unsynced && !known {
-			delete(l.producers, id)
+		if doubtful[id] || unsynced && !known {
+			*c = client{epoch: c.epoch + 1}
 		}
 	}
 }
@@ -494,7 +507,7 @@ func (w *world) retry(b *box) error {
 func (l *plog) retry(x *box, p *partition.Partition, id int64) error {
 	var own []record.Batch
 	for _, b := range l.must {
-		if b.ProducerID() == id {
+		if b.ProducerID() == id && b.ProducerEpoch() == l.producers[id].epoch {
 			own = append(own, b)
 		}
 	}
