@@ -23,6 +23,7 @@ type dumpedBatch struct {
 	LeaderEpoch   int32  `json:"leaderEpoch"`
 	BaseTime      int64  `json:"baseTimestampMs"`
 	MaxTime       int64  `json:"maxTimestampMs"`
+	HorizonMs     *int64 `json:"deleteHorizonMs,omitempty"` // tombstones, or the marker, may go from then on
 	AppendTime    bool   `json:"appendTime"`
 	Codec         string `json:"codec"`
 	ProducerID    int64  `json:"producerId"` // -1: none
@@ -55,6 +56,9 @@ func (b dumpedBatch) line() string {
 		if flag.on {
 			s.WriteString("  " + flag.name)
 		}
+	}
+	if b.HorizonMs != nil {
+		s.WriteString("  deletable from " + shownMs(*b.HorizonMs))
 	}
 	return s.String()
 }
@@ -205,6 +209,9 @@ func (w *segmentWalk) show(b record.Batch) error {
 		Codec: b.Codec().String(), ProducerID: b.ProducerID(), ProducerEpoch: b.ProducerEpoch(),
 		BaseSequence: b.BaseSequence(), LastSequence: b.LastSequence(), Transactional: b.Transactional(), Control: b.Control(),
 		CRC: b.CRC(), Valid: b.CheckCRC(),
+	}
+	if ms, ok := b.HorizonMs(); ok {
+		shown.HorizonMs = &ms
 	}
 	if b.BaseSequence() < 0 {
 		shown.LastSequence = -1
