@@ -14,6 +14,8 @@
 //	node.go      one life of the node: start, the steps of its goroutines, its end
 //	net.go       connections: order, delay, late requests, broken ones
 //	producer.go  reader.go  admin.go    the clients
+//	groups.go                           coordinators of groups in half of the runs, who asks them, and what they said
+//	classic.go  nextgen.go              members of groups of both protocols
 //	truth.go     what was promised, and the judgement
 //	nemesis.go   when what fails
 //	trace.go     what happened, as a hash and as lines
@@ -22,7 +24,8 @@
 //
 // The same seed gives the same run, operation of the disk by operation of the disk: TestReplay compares hashes of the
 // traces. So there is one goroutine, one source of chance and one clock; the manager does things in order
-// (partition.Options.InOrder) and the quorum's turns are taken by hand (quorum.Driver.Step); no map is walked unsorted.
+// (partition.Options.InOrder) and the quorum's turns are taken by hand (quorum.Driver.Step), as
+// are those of the coordinators (coord.Host.Step); no map is walked unsorted.
 // One thing is not from the seed yet: raft draws its election time-outs from crypto/rand. With one voter there is no
 // election to wait for. With more, it has to be replaced before this promise holds for them.
 //

@@ -21,6 +21,9 @@ func (w *world) start() {
 	for i := range 1 + w.rand.IntN(3) {
 		w.readers = append(w.readers, w.newReader(i))
 	}
+	if w.plan.groups {
+		w.groups = w.newGroups()
+	}
 	for _, f := range []struct {
 		kind fault
 		do   func()
@@ -127,6 +130,11 @@ func (w *world) stuck() string {
 			return p.name + " gets nothing acknowledged in " + p.log.String()
 		}
 	}
+	if w.groups != nil {
+		if who := w.groups.stuck(); who != "" {
+			return who
+		}
+	}
 	for _, r := range w.readers {
 		if r.log != nil && !r.caughtUp {
 			return r.name + " does not reach the end of " + r.log.String()
@@ -142,6 +150,9 @@ func (w *world) settle() {
 		w.step(w.boot)
 		if w.node == nil {
 			violate("a healthy node does not start")
+		}
+		if w.groups != nil {
+			w.groups.audit(w.node)
 		}
 	}
 	for _, l := range w.truth.logs {

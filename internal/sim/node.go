@@ -14,6 +14,7 @@ import (
 	"holdfast/internal/base/config"
 	"holdfast/internal/base/event"
 	"holdfast/internal/core/image"
+	"holdfast/internal/host/coord"
 	"holdfast/internal/host/partition"
 	"holdfast/internal/host/quorum"
 	"holdfast/internal/storage/vfs"
@@ -43,7 +44,14 @@ type node struct {
 	finishRound func()      // ends the round of the flusher that runs; nil where none does
 	flushing    bool        // a round of the flusher is
 	conns       []*conn     // with requests that are not answered
-	failing     bool        // the directory failed, the operator is on the way
+
+	coord        *coord.Host // nil until the partitions are open
+	asks         []*ask      // of coordinators, not answered
+	coordinating bool        // a step of the coordinators is on the way
+	due          time.Time   // when they are looked at next by the clock
+	ensured      bool        // their topic was asked for
+
+	failing bool // the directory failed, the operator is on the way
 }
 
 // proposal is a request to the quorum; done is called with its reply once that is known.
@@ -109,6 +117,9 @@ func (n *node) open() error {
 		Now: func() time.Time { return w.now }, InOrder: true,
 	}, d.Image())
 	n.parts = m
+	if err == nil && w.groups != nil {
+		n.openCoordinator()
+	}
 	return err
 }
 
@@ -151,6 +162,9 @@ func (n *node) follow(_, after *image.Image, d image.Delta) {
 	if n.parts != nil {
 		n.parts.Follow(d)
 	}
+	if n.coord != nil {
+		n.coord.Follow(after, d)
+	}
 	n.w.truth.shown(n.w, after)
 }
 
@@ -162,7 +176,7 @@ func (n *node) emit(e event.Event) {
 		violate("nothing was damaged, but: %s", e.Sentence())
 	case event.KindDirFailed:
 		n.w.counts[DirFailures]++
-	case event.KindPartitionOffline:
+	case event.KindPartitionOffline, event.KindCoordinatorDown:
 		if !n.w.disk.faulted() {
 			violate("nothing was wrong with the disk, but: %s", e.Sentence())
 		}
@@ -306,6 +320,10 @@ func (n *node) stop() error {
 		n.finishRound()
 		n.finishRound = nil
 	}
+	if n.coord != nil {
+		n.coord.Stop()
+		n.answerGroups()
+	}
 	if err := n.parts.Stop(); err != nil {
 		return err
 	}
@@ -339,6 +357,9 @@ func (w *world) end(mode vfs.CrashMode) {
 func (w *world) ended(mode vfs.CrashMode, left *vfs.Mem) {
 	w.note("the node is gone", mode.String(), int64(w.lives), 0)
 	w.truth.crashed(mode, w.disk.lossy)
+	if w.node != nil && w.groups != nil {
+		w.groups.gone(w.node)
+	}
 	w.node = nil
 	lossy := w.disk.lossy && mode == vfs.KillOnly // the page cache still shows what the disk never got
 	w.disk = w.newDisk(left)

@@ -39,12 +39,13 @@ type plan struct {
 	topics  int
 	writers int
 	rate    time.Duration // between batches of a producer, about
+	groups  bool          // consumer groups live, too
 }
 
 func (p plan) has(f fault) bool { return p.faults&f != 0 }
 
 func (p plan) String() string {
-	s := fmt.Sprintf("topics %d, producers %d, a batch each %v, faults each %v, crash modes %v:", p.topics, p.writers, p.rate, p.every, p.modes)
+	s := fmt.Sprintf("groups %v, topics %d, producers %d, a batch each %v, faults each %v, crash modes %v:", p.groups, p.topics, p.writers, p.rate, p.every, p.modes)
 	for i, name := range faultNames {
 		if p.has(1 << i) {
 			s += " " + name + ","
@@ -64,6 +65,7 @@ func (w *world) draw() plan {
 		writers: 1 + w.rand.IntN(5),
 		rate:    pick(w, []time.Duration{50, 200, 1000}) * time.Millisecond,
 	}
+	p.groups = w.chance(0.5)
 	odds := w.rand.Float64()
 	for f := fault(1); f < allFaults; f <<= 1 {
 		if w.chance(odds) {

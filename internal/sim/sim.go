@@ -67,6 +67,7 @@ type world struct {
 	producers []*producer
 	readers   []*reader
 	admin     *admin
+	groups    *groups         // nil in runs without
 	serial    int64           // numbers records
 	writers   map[int64]int64 // the producer id of each record of an idempotent producer
 	conns     int

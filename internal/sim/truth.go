@@ -95,6 +95,7 @@ func (w *world) look() {
 		n.after(w.about(w.plan.restart), w.operator)
 	}
 	n.serve()
+	n.coordinate()
 	n.flushSoon()
 }
 
@@ -240,6 +241,7 @@ func (t *truth) shown(w *world, img *image.Image) {
 	}
 	for found := range img.Topics() {
 		switch topic := t.topics[found.Name]; {
+		case found.Name == image.TopicOffsets:
 		case t.gone[found.ID] != "":
 			violate("topic %s was deleted and is back", found.Name)
 		case topic == nil || topic.state == absent:

@@ -20,6 +20,9 @@ const maxDumps = 3 // of one shard in the life of a process
 // catch is deferred around everything a machine does. A machine that panics has a bug, of which its shard alone is the
 // victim: it goes offline for a while with its state written down, and is then made anew from the log.
 func (r *runner) catch() {
+	if r.host.o.InOrder {
+		return // a simulation wants to see it, and cuts the power by a panic of its own
+	}
 	cause := recover()
 	if cause == nil {
 		return

@@ -1,6 +1,10 @@
 package coord
 
-import "time"
+import (
+	"time"
+
+	"holdfast/internal/core/shard"
+)
 
 // Step does the next thing of one shard, in the order of the shards, and reports whether there was anything. It and Due
 // are for those who set Options.InOrder: a simulation, which decides what happens when.
@@ -26,4 +30,35 @@ func (h *Host) Due() (at time.Time, ok bool) {
 		}
 	}
 	return at, ok
+}
+
+// Ready reports whether Step has something to do.
+func (h *Host) Ready() bool {
+	now := h.o.Now()
+	for _, r := range h.all() {
+		if r.ready(now) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *runner) ready(now time.Time) bool {
+	r.mu.Lock()
+	waits := r.state == loading || r.state == leaving || len(r.mail) > 0 || len(r.news.deleted) > 0 || r.news.changed ||
+		r.state == serving && r.epoch != r.loaded
+	r.mu.Unlock()
+	if waits || r.next < len(r.taken) || len(r.watch.Signal()) > 0 {
+		return true
+	}
+	due, ok := r.due()
+	return ok && !due.After(now)
+}
+
+// Peek is the machine of a shard that serves, to be looked at between two steps; else nil.
+func (h *Host) Peek(index int32) shard.Machine {
+	if r := h.runner(index); r != nil && r.is(serving) {
+		return r.machine
+	}
+	return nil
 }
