@@ -159,6 +159,8 @@ func (t *turn) deleteOffsets(r *kmsg.OffsetDeleteRequest) {
 	resp.Version = r.Version
 	known := t.s.groups[r.Group]
 	switch {
+	case !validGroup(r.Group):
+		resp.ErrorCode = int16(wire.InvalidGroupID)
 	case known == nil:
 		resp.ErrorCode = int16(wire.GroupIDNotFound)
 	case known.classic != nil && known.classic.state != stateEmpty && known.classic.protocolType != consumerProtocol:
@@ -183,8 +185,11 @@ func (t *turn) deleteOffset(id string, g *group, key offsetKey) wire.Code {
 		return wire.GroupSubscribedToTopic
 	case committed || g.unstable[key] > 0:
 		t.forget(id, key)
-	case t.cmd.Image.Topic(key.topic) == nil:
-		return wire.UnknownTopicOrPartition
+	default:
+		topic := t.cmd.Image.Topic(key.topic)
+		if topic == nil || key.partition < 0 || int(key.partition) >= len(topic.Partitions) {
+			return wire.UnknownTopicOrPartition
+		}
 	}
 	return wire.None
 }

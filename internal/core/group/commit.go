@@ -112,7 +112,7 @@ type committer struct {
 
 // mayCommit keeps those out who are no longer, or not yet, what they say. A commit is also a sign of life.
 func (t *turn) mayCommit(c committer) wire.Code {
-	if len(c.group) > maxName || c.group == "" && c.generation >= 0 {
+	if len(c.group) > maxName {
 		return wire.InvalidGroupID
 	}
 	if g := t.s.consumer(c.group); g != nil {

@@ -132,6 +132,9 @@ func (t *turn) describeConsumer(c *consumer, g *kmsg.ConsumerGroupDescribeRespon
 		d := kmsg.NewConsumerGroupDescribeResponseGroupMember()
 		d.MemberID, d.InstanceID, d.RackID, d.MemberEpoch = m.ID, m.Instance, m.Rack, m.Epoch
 		d.ClientID, d.ClientHost, d.SubscribedTopics, d.SubscribedTopicRegex = m.Client.ID, m.Client.Host, m.Topics, m.Regex
+		if m.Regex == nil {
+			d.SubscribedTopicRegex = new(string) // as Kafka: none is no pattern, not null
+		}
 		d.Assignment, d.TargetAssignment = t.named(m.Assigned), t.named(c.targets[m.ID])
 		if d.MemberType = 1; m.Classic != nil {
 			d.MemberType = 0

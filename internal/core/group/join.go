@@ -3,6 +3,7 @@ package group
 import (
 	"encoding/hex"
 	"slices"
+	"strings"
 	"time"
 
 	"holdfast/internal/core/shard"
@@ -14,9 +15,8 @@ import (
 // Bounds on what a client may choose freely. Keys and group values of the log are not flexible: a string of more than
 // 32767 bytes cannot be written.
 const (
-	maxName       = 32767
-	maxInstanceID = 249 // as for topic names
-	maxIDPrefix   = 512 // of a client id that becomes part of a member id
+	maxName     = 32767
+	maxIDPrefix = 512 // of a client or instance id that becomes part of a member id
 )
 
 func (t *turn) join(r *kmsg.JoinGroupRequest) {
@@ -77,7 +77,7 @@ func (t *turn) checkJoin(r *kmsg.JoinGroupRequest) wire.Code {
 		return wire.InvalidSessionTimeout
 	case len(r.ProtocolType) > maxName:
 		return wire.InconsistentGroupProtocol
-	case r.InstanceID != nil && !validInstance(*r.InstanceID):
+	case r.InstanceID != nil && len(*r.InstanceID) > maxName:
 		return wire.InvalidRequest
 	}
 	for _, p := range r.Protocols {
@@ -89,19 +89,6 @@ func (t *turn) checkJoin(r *kmsg.JoinGroupRequest) wire.Code {
 }
 
 func validGroup(id string) bool { return id != "" && len(id) <= maxName }
-
-func validInstance(id string) bool {
-	if id == "" || id == "." || id == ".." || len(id) > maxInstanceID {
-		return false
-	}
-	for _, c := range []byte(id) {
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '_' || c == '-'
-		if !letter {
-			return false
-		}
-	}
-	return true
-}
 
 // roomFor keeps a group within its size. While members join, those who wait count, not those who were in: the last to
 // come back are out when the limit was lowered.
@@ -142,7 +129,8 @@ func (t *turn) memberID(prefix string) string {
 	n := t.cmd.Nonce
 	n[6], n[8] = n[6]&0x0f|0x40, n[8]&0x3f|0x80 // the form of a random UUID
 	h := hex.EncodeToString(n[:])
-	return prefix[:min(len(prefix), maxIDPrefix)] + "-" + h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+	prefix = strings.ToValidUTF8(prefix[:min(len(prefix), maxIDPrefix)], "") // a letter that is cut in two is none
+	return prefix + "-" + h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
 func (t *turn) joinNew(g *classic, r *kmsg.JoinGroupRequest) {
