@@ -231,10 +231,20 @@ var KindNotCompacted = &Kind{
 	Doc:      "Nothing is lost, but the partition only grows. It is tried again every ten minutes; damaged records have to be repaired or deleted first.",
 }
 
+// KindHangingAborted: a transaction that no coordinator would have ended was aborted in one partition.
+var KindHangingAborted = &Kind{
+	Name: "hanging_transaction_aborted", Severity: slog.LevelWarn,
+	Fields: []Field{
+		clientID, clientHost, number("producer_id", "of the producer"), number("epoch", "of the producer"), number("offset", "of its first record: readers of committed records stood there"),
+	},
+	Sentence: "client {client_id} at {client_host} had the transaction of producer {producer_id} (epoch {epoch}) in {topic}-{partition} aborted, open since offset {offset}: no coordinator knew of it",
+	Doc:      "Such transactions are left by older brokers or restored data. Holdfast begins none that its coordinator does not know of.",
+}
+
 // Kinds lists the table sorted by name.
 func Kinds() []*Kind {
 	return []*Kind{
-		KindCommitMovedBack, KindCommitToRecreated, KindConfigChanged, KindCoordinatorDown, KindDirFailed, KindDiskFreed, KindDiskFull, KindFetchOutOfRange, KindNodeStarted, KindNodeStopped, KindNotCompacted,
+		KindCommitMovedBack, KindCommitToRecreated, KindConfigChanged, KindCoordinatorDown, KindDirFailed, KindDiskFreed, KindDiskFull, KindFetchOutOfRange, KindHangingAborted, KindNodeStarted, KindNodeStopped, KindNotCompacted,
 		KindOffsetExpired, KindOffsetTopicGone, KindPartitionOffline, KindPartitionsAdded, KindQuarantined, KindRecordsDeleted, KindRecordsExpired, KindTopicCreated,
 		KindTopicDeleted, KindTransactionTimedOut, KindTruncatedTail, KindUncleanStart,
 	}

@@ -154,6 +154,14 @@ func (p *Partition) AppendMarker(m record.Marker, bumped bool, now time.Time, c 
 	}
 }
 
+// Open is the transaction that a producer has open here, as the producer's state tells it; false where there is none.
+func (p *Partition) Open(producerID int64) (producer.Entry, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e, ok := p.log.Producers().Entry(producerID)
+	return e, ok && e.TxnFirstOffset != producer.NoOffset
+}
+
 // Producers lists what the partition knows of its producers, by producer id.
 func (p *Partition) Producers() []producer.Entry {
 	p.mu.Lock()

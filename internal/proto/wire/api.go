@@ -75,6 +75,7 @@ const (
 	KeyAddPartitionsToTxn      = int16(kmsg.AddPartitionsToTxn)
 	KeyAddOffsetsToTxn         = int16(kmsg.AddOffsetsToTxn)
 	KeyEndTxn                  = int16(kmsg.EndTxn)
+	KeyWriteTxnMarkers         = int16(kmsg.WriteTxnMarkers)
 	KeyTxnOffsetCommit         = int16(kmsg.TxnOffsetCommit)
 	KeyDescribeConfigs         = int16(kmsg.DescribeConfigs)
 	KeyAlterConfigs            = int16(kmsg.AlterConfigs)
@@ -154,6 +155,9 @@ var table = newTable([]API{
 	}},
 	{Key: KeyAddOffsetsToTxn, Name: "AddOffsetsToTxn", Min: 0, Max: 4, MemoryFactor: 3, fields: []field{str, i64, i16, str}},
 	{Key: KeyEndTxn, Name: "EndTxn", Min: 0, Max: 5, MemoryFactor: 3, fields: []field{str, i64, i16, i8}},
+	{Key: KeyWriteTxnMarkers, Name: "WriteTxnMarkers", Min: 1, Max: 2, MemoryFactor: 18, fields: []field{
+		list(i64, i16, i8, list(str, values(i32)), i32, from(2, i8)),
+	}},
 	{Key: KeyTxnOffsetCommit, Name: "TxnOffsetCommit", Min: 0, Max: 5, FrameCap: wideFrameCap, MemoryFactor: 24, fields: []field{
 		str, str, i64, i16, from(3, i32), from(3, str), from(3, null(str)),
 		list(str, list(i32, i64, from(2, i32), null(str))),

@@ -80,7 +80,7 @@ func TestTableIsWhatKafkaAdvertises(t *testing.T) {
 		"Produce": {0, 13}, "Fetch": {4, 18}, "ListOffsets": {1, 11}, "Metadata": {0, 13}, "OffsetCommit": {2, 10}, "OffsetFetch": {1, 10},
 		"FindCoordinator": {0, 6}, "JoinGroup": {0, 9}, "Heartbeat": {0, 4}, "LeaveGroup": {0, 5}, "SyncGroup": {0, 5}, "DescribeGroups": {0, 6},
 		"ListGroups": {0, 5}, "DeleteGroups": {0, 2}, "OffsetDelete": {0, 0}, "ConsumerGroupHeartbeat": {0, 1}, "ConsumerGroupDescribe": {0, 1},
-		"AddPartitionsToTxn": {0, 5}, "AddOffsetsToTxn": {0, 4}, "EndTxn": {0, 5}, "TxnOffsetCommit": {0, 5}, "DescribeProducers": {0, 0},
+		"AddPartitionsToTxn": {0, 5}, "AddOffsetsToTxn": {0, 4}, "EndTxn": {0, 5}, "WriteTxnMarkers": {1, 2}, "TxnOffsetCommit": {0, 5}, "DescribeProducers": {0, 0},
 		"DescribeTransactions": {0, 0}, "ListTransactions": {0, 2},
 		"ApiVersions": {0, 4}, "CreateTopics": {2, 7},
 		"DeleteTopics": {1, 6}, "DeleteRecords": {0, 2}, "InitProducerId": {0, 5}, "OffsetForLeaderEpoch": {2, 4},

@@ -89,6 +89,7 @@ func New(o Options) *Handler {
 		int16(kmsg.AddPartitionsToTxn):      serve(h.addPartitionsToTxn),
 		int16(kmsg.AddOffsetsToTxn):         serve(h.addOffsetsToTxn),
 		int16(kmsg.EndTxn):                  serve(h.endTxn),
+		int16(kmsg.WriteTxnMarkers):         serve(h.writeTxnMarkers),
 		int16(kmsg.TxnOffsetCommit):         serve(h.txnOffsetCommit),
 		int16(kmsg.DescribeProducers):       serve(h.describeProducers),
 		int16(kmsg.DescribeTransactions):    serve(h.describeTransactions),

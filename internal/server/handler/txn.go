@@ -100,9 +100,7 @@ func (h *Handler) beginOffsets(ctx context.Context, c *Call, q *kmsg.TxnOffsetCo
 			code = wire.InvalidTxnState
 		}
 	case wire.ProducerFenced:
-		if q.Version < 3 {
-			code = wire.InvalidProducerEpoch
-		}
+		code = wire.InvalidProducerEpoch
 	case wire.NotCoordinator, wire.CoordinatorLoadInProgress, wire.OperationNotAttempted: // of the other coordinator: the client has asked the right one
 		code = wire.CoordinatorNotAvailable
 	}
