@@ -156,7 +156,9 @@ func TestTransactionsRefused(t *testing.T) {
 	h.want("offsets of a member of no group", h.commitOffset(5, "t", p, e, 7, "who"), wire.IllegalGeneration)
 	h.want("offsets", h.commitOffset(5, "t", p, e, -1, ""), wire.None)
 	h.want("abort", h.end(5, "t", p, e, false), wire.None)
-	h.want("offsets afterwards", h.commitOffset(5, "t", p, e, -1, ""), wire.InvalidProducerEpoch)
+	eventually(t, "once the marker is there, offsets of that transaction are refused", func() bool {
+		return h.commitOffset(5, "t", p, e, -1, "") == wire.InvalidProducerEpoch
+	})
 	settled(t, h.n, "a")
 	if got := committed(t, h.n, "a", 2); len(got) != 0 {
 		t.Fatalf("seen: %v", got)
