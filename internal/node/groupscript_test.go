@@ -74,7 +74,7 @@ func (s *stage) set() {
 	loading := func(g kmsg.DescribeGroupsResponseGroup) bool { return g.ErrorCode != 0 }
 	for s.ask("stage", find).(*kmsg.FindCoordinatorResponse).Coordinators[0].ErrorCode != 0 ||
 		slices.ContainsFunc(s.ask("stage", ready).(*kmsg.DescribeGroupsResponse).Groups, loading) {
-		time.Sleep(50 * time.Millisecond) // Kafka creates the topic behind its answer, and loads after it
+		time.Sleep(50 * time.Millisecond) // sleep: Kafka creates the topic behind its answer, and loads after it
 	}
 	s.log.Reset()
 	for _, name := range []string{"a", "b", "gone"} {

@@ -26,11 +26,12 @@ func (h *Handler) findCoordinator(ctx context.Context, c *Call, q *kmsg.FindCoor
 		keys = []string{q.CoordinatorKey}
 	}
 	h.hold(ctx, c, len(keys)*coordinatorBytes)
+	topic, bad, reason := h.coordinatorTopic(ctx, q.CoordinatorType)
 	r := kmsg.NewPtrFindCoordinatorResponse()
 	for _, key := range keys {
 		o := kmsg.NewFindCoordinatorResponseCoordinator()
 		o.Key, o.NodeID, o.Port = key, image.NoLeader, -1
-		topic, code, why := h.coordinatorTopic(ctx, q.CoordinatorType)
+		code, why := bad, reason
 		if code == wire.None {
 			code = h.coordinator(c, topic, key, &o)
 		}
@@ -66,6 +67,8 @@ func (h *Handler) coordinatorTopic(ctx context.Context, kind int8) (topic string
 	if h.image().Topic(topic) != nil {
 		return topic, wire.None, ""
 	}
+	ctx, cancel := context.WithTimeout(ctx, autoCreatePatience)
+	defer cancel()
 	if err := host.EnsureTopic(ctx); err != nil {
 		h.options.Log.Warn("the topic of the coordinators was not created", "topic", topic, "err", err)
 		return "", wire.CoordinatorNotAvailable, err.Error()
