@@ -241,11 +241,22 @@ var KindHangingAborted = &Kind{
 	Doc:      "Such transactions are left by older brokers or restored data. Holdfast begins none that its coordinator does not know of.",
 }
 
+// KindStableOffsetStands: readers of committed records wait for a transaction that should have ended.
+var KindStableOffsetStands = &Kind{
+	Name: "stable_offset_stands", Severity: slog.LevelError,
+	Fields: []Field{
+		number("offset", "the last stable offset: of the transaction's first record"), number("producer_id", "of the transaction"), number("epoch", "of its producer"),
+		number("millis", "it was seen to stand"), number("records", "behind it that readers of committed records do not get"),
+	},
+	Sentence: "readers of committed records stand at offset {offset} of {topic}-{partition} for {millis} ms: the transaction of producer {producer_id} (epoch {epoch}) is open for longer than transaction.max.timeout.ms allows; {records} records wait",
+	Doc:      "Its coordinator cannot write the marker, or knows nothing of it. See holdfast txn hanging; holdfast txn abort ends it.",
+}
+
 // Kinds lists the table sorted by name.
 func Kinds() []*Kind {
 	return []*Kind{
 		KindCommitMovedBack, KindCommitToRecreated, KindConfigChanged, KindCoordinatorDown, KindDirFailed, KindDiskFreed, KindDiskFull, KindFetchOutOfRange, KindHangingAborted, KindNodeStarted, KindNodeStopped, KindNotCompacted,
-		KindOffsetExpired, KindOffsetTopicGone, KindPartitionOffline, KindPartitionsAdded, KindQuarantined, KindRecordsDeleted, KindRecordsExpired, KindTopicCreated,
+		KindOffsetExpired, KindOffsetTopicGone, KindPartitionOffline, KindPartitionsAdded, KindQuarantined, KindRecordsDeleted, KindRecordsExpired, KindStableOffsetStands, KindTopicCreated,
 		KindTopicDeleted, KindTransactionTimedOut, KindTruncatedTail, KindUncleanStart,
 	}
 }

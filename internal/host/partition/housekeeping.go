@@ -35,6 +35,7 @@ func (m *Manager) keepHouse() {
 			}
 		case <-sweep.C:
 			m.retryOffline()
+			m.each(m.options.Now(), (*Partition).watchStable)
 			m.Sweep(m.options.Now())
 		case <-retain.C:
 			m.retain(m.options.Now())

@@ -61,6 +61,8 @@ type Partition struct {
 	span    int64  // the flusher's, in which it last met this partition; the flusher's own
 	gone    bool   // the topic was deleted, or the node stops
 
+	standstill standstill // of the last stable offset; guarded by mu
+
 	toldDamage []commitlog.Damage // an event was emitted for each; guarded by mu
 
 	unsyncedSince time.Time // for flush.ms: when housekeeping first saw what is not synced; guarded by mu

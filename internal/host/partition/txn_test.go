@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"holdfast/internal/base/event"
 	"holdfast/internal/proto/record"
 	"holdfast/internal/proto/wire"
 	"holdfast/internal/storage/vfs"
@@ -164,5 +165,31 @@ func TestRefusedBeginningKeepsItsPlace(t *testing.T) {
 	expect(t, "the second", h.append1(second), wire.None)
 	if n := len(h.part(0).claims); n != 0 {
 		t.Fatalf("%d claims are left", n)
+	}
+}
+
+// Where readers of committed records stand for too long, somebody is told, once.
+func TestStandstillIsTold(t *testing.T) {
+	h := open(t, vfs.NewMem(), 1)
+	defer h.Manager.Stop()
+	h.begin(t, inTransaction(t, 0, 0, "a"), false)
+	now := time.Now()
+	h.part(0).watchStable(now)
+	h.part(0).watchStable(now.Add(15 * time.Minute))
+	if h.told(event.KindStableOffsetStands) {
+		t.Fatal("told while a producer may still be at work")
+	}
+	h.part(0).watchStable(now.Add(16 * time.Minute))
+	h.part(0).watchStable(now.Add(17 * time.Minute))
+	h.mu.Lock()
+	told := len(h.events)
+	h.mu.Unlock()
+	if !h.told(event.KindStableOffsetStands) || told != 1 {
+		t.Fatalf("%d events", told)
+	}
+	expect(t, "abort", h.end1(false, 1, true, 0), wire.None)
+	h.part(0).watchStable(now.Add(18 * time.Minute))
+	if h.part(0).standstill != (standstill{}) {
+		t.Fatal("it stands for ever")
 	}
 }
