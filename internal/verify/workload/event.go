@@ -50,10 +50,11 @@ const foreignProducer = -1
 
 // MarshalJSON implements json.Marshaler.
 func (r Read) MarshalJSON() ([]byte, error) {
+	op := r.Op
 	if r.Corrupt {
-		r.Op = check.Op{Producer: foreignProducer}
+		op = check.Op{Producer: foreignProducer}
 	}
-	return json.Marshal([5]int64{r.Offset, int64(r.Epoch), int64(r.Op.Producer), int64(r.Op.Partition), r.Op.Seq})
+	return json.Marshal([5]int64{r.Offset, int64(r.Epoch), int64(op.Producer), int64(op.Partition), op.Seq})
 }
 
 // UnmarshalJSON implements json.Unmarshaler.
