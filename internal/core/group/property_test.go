@@ -417,7 +417,7 @@ func TestAssignors(t *testing.T) {
 		a := assignable{topics: map[string]topic{}}
 		names := []string{"a", "b", "c"}
 		for i, name := range names {
-			a.topics[name] = topic{image.TopicID{byte(i + 1)}, int32(rapid.IntRange(0, 12).Draw(rt, name))}
+			a.topics[name] = topic{id: image.TopicID{byte(i + 1)}, partitions: int32(rapid.IntRange(0, 12).Draw(rt, name))}
 		}
 		alike := rapid.Bool().Draw(rt, "alike")
 		n := rapid.IntRange(1, 6).Draw(rt, "members")

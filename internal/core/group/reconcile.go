@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"holdfast/internal/core/image"
+
 	"holdfast/internal/core/shard"
 )
 
@@ -140,12 +142,13 @@ func (t *turn) assignor(members []*consumerMember) string {
 func (t *turn) assignable(c *consumer, members []*consumerMember, afresh bool, old, replacement string) assignable {
 	matched := t.matchPatterns(c, members, afresh)
 	a := assignable{topics: map[string]topic{}}
+	racks := t.racks(members)
 	for _, m := range members {
 		names := m.Topics
 		if m.Regex != nil {
 			names = slices.Compact(slices.Sorted(slices.Values(slices.Concat(names, matched[*m.Regex]))))
 		}
-		as := assignee{id: m.ID, instance: deref(m.Instance), had: c.targets[m.ID]}
+		as := assignee{id: m.ID, instance: deref(m.Instance), rack: deref(m.Rack), had: c.targets[m.ID]}
 		if m.ID == replacement && old != "" {
 			as.had = c.targets[old]
 		}
@@ -155,11 +158,43 @@ func (t *turn) assignable(c *consumer, members []*consumerMember, afresh bool, o
 				continue // not yet, or not any more: it counts from when it is there
 			}
 			as.topics = append(as.topics, name)
-			a.topics[name] = topic{known.ID, int32(len(known.Partitions))}
+			if _, seen := a.topics[name]; !seen {
+				a.topics[name] = topic{known.ID, int32(len(known.Partitions)), partitionRacks(known, racks)}
+			}
 		}
 		a.members = append(a.members, as)
 	}
 	return a
+}
+
+// racks are those of the brokers, or nil where no member says where it is.
+func (t *turn) racks(members []*consumerMember) map[int32]string {
+	if !slices.ContainsFunc(members, func(m *consumerMember) bool { return m.Rack != nil }) {
+		return nil
+	}
+	racks := map[int32]string{}
+	for b := range t.cmd.Image.Brokers() {
+		if b.Rack != "" {
+			racks[b.ID] = b.Rack
+		}
+	}
+	return racks
+}
+
+// partitionRacks are the racks that each partition of a topic has a replica in; nil where that says nothing.
+func partitionRacks(t *image.Topic, racks map[int32]string) [][]string {
+	if len(racks) == 0 {
+		return nil
+	}
+	out := make([][]string, len(t.Partitions))
+	for i, p := range t.Partitions {
+		for _, id := range p.Replicas {
+			if rack := racks[id]; rack != "" && !slices.Contains(out[i], rack) {
+				out[i] = append(out[i], rack)
+			}
+		}
+	}
+	return out
 }
 
 // matchPatterns is the topics of every pattern. Those it knows already are matched again only when asked to, which is
