@@ -19,7 +19,7 @@ import (
 )
 
 // The test program stands in for holdfast: called as `serve` it answers /readyz until SIGTERM, called as `starter` it
-// starts a cluster in the folder that it is given and waits to be killed.
+// starts a cluster in the folder that it is given and waits to be killed; `chatter` is a child.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
@@ -27,6 +27,8 @@ func TestMain(m *testing.M) {
 			os.Exit(standIn(os.Args[2:]))
 		case "starter":
 			os.Exit(starter(os.Args[2:]))
+		case "chatter":
+			os.Exit(chatter(os.Args[2]))
 		}
 	}
 	os.Exit(m.Run())

@@ -188,13 +188,18 @@ func TestReplay(t *testing.T) {
 	}
 	lives := []Life{
 		{Name: "m2", Group: g, Ended: 300, Events: []Event{
-			{At: 101, Kind: Assigned, Hold: 1, Epoch: 2}, {At: 102, Kind: Positioned, Hold: 1, Offset: 2},
-			{At: 103, Kind: Got, Hold: 1, Records: rec(2, 3)}, {At: 104, Kind: Committing, Hold: 1, Offset: 4, Commit: 1}, {At: 105, Kind: Committed, Commit: 1},
+			{At: 101, Kind: Assigned, Hold: 1, Epoch: 2},
+			{At: 102, Kind: Positioned, Hold: 1, Offset: 2},
+			{At: 103, Kind: Got, Hold: 1, Records: rec(2, 3)},
+			{At: 104, Kind: Committing, Hold: 1, Offset: 4, Commit: 1},
+			{At: 105, Kind: Committed, Commit: 1},
 			{At: 200, Kind: Revoked, Hold: 1},
 		}},
 		{Name: "m1", Group: g, Ended: 50, Events: []Event{
-			{At: 1, Kind: Assigned, Hold: 1, Epoch: 1}, {At: 2, Kind: Positioned, Hold: 1, Offset: -1},
-			{At: 3, Kind: Got, Hold: 1, Records: rec(0, 1, 2)}, {At: 4, Kind: Committing, Hold: 1, Offset: 2, Commit: 1},
+			{At: 1, Kind: Assigned, Hold: 1, Epoch: 1},
+			{At: 2, Kind: Positioned, Hold: 1, Offset: -1},
+			{At: 3, Kind: Got, Hold: 1, Records: rec(0, 1, 2)},
+			{At: 4, Kind: Committing, Hold: 1, Offset: 2, Commit: 1},
 		}},
 		{Name: "as committed", Group: g, Events: []Event{{At: 106, Kind: Asking}, {At: 107, Kind: Answered, Offset: 4}, {At: 110, Kind: Asking}, {At: 111, Kind: Answered, Offset: -1, Text: "no answer"}}},
 	}
