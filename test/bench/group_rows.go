@@ -27,7 +27,7 @@ func (b *bench) groupRows() []row {
 // groupRow has so many members share two partitions each. Joins and leaves are learned of by heartbeat, the client's own
 // of 3 s where heartbeatMs is 0; a row with fast heartbeats shows what is the broker's share of them.
 func (b *bench) groupRow(protocol string, members, heartbeatMs int, ratio float64) row {
-	members = max(int(float64(members)*min(b.scale*4, 1)), 3)
+	members = max(int(float64(members)*min(b.scale*10, 1)), 3)
 	name := fmt.Sprintf("group %s %d members", protocol, members)
 	what := "2 partitions a member, cooperative-sticky: until each is owned exactly once"
 	if protocol == "consumer" {
@@ -40,6 +40,10 @@ func (b *bench) groupRow(protocol string, members, heartbeatMs int, ratio float6
 	if protocol == "consumer" && members == 1000 {
 		aims[0].most = 2
 	}
+	c := cost{fixed: 12 + float64(members)/50}
+	if heartbeatMs > 0 {
+		c.fixed = 3
+	}
 	w := work{
 		Kind: "group", Create: true, Partitions: int32(2 * members), Members: members, Protocol: protocol, HeartbeatMs: heartbeatMs,
 		Warmup: b.warmup.Seconds(),
@@ -47,9 +51,10 @@ func (b *bench) groupRow(protocol string, members, heartbeatMs int, ratio float6
 	if members >= 1000 {
 		w.Seconds = idleFor.Seconds()
 		aims = append(aims, aim{figure: idleCPU, ours: 1})
+		c.fixed += 2 * w.Seconds
 	}
 	return row{
-		name: name, what: what, variants: everybody[:2], alone: true, aims: aims, lasts: 45 + float64(members)/20,
+		name: name, what: what, variants: everybody[:2], aims: aims, cost: c,
 		run: func(ctx context.Context, s *session, _ variant) (figures, error) {
 			w := w
 			w.Topic = s.newTopic()
@@ -71,6 +76,8 @@ func (s *session) group(ctx context.Context, w work) (figures, error) {
 	if err != nil {
 		return nil, d.failed(err)
 	}
+	stopProfile := s.profile(ctx)
+	defer stopProfile()
 	if w.Seconds == 0 {
 		return s.rebalanced(d, m)
 	}
@@ -111,12 +118,20 @@ func (s *session) rebalanced(d *driven, m meter) (figures, error) {
 	return f, err
 }
 
+// commitVariants set the topic of the offsets each to its own, as they share a broker.
+var commitVariants = []variant{
+	{theirs.name, theirs.system, map[string]string{"flush.messages": "9223372036854775807"}},
+	theirsSynced,
+	{ours.name, ours.system, map[string]string{"commit.sync": "true"}},
+	oursUnsynced,
+}
+
 // commitRow has clients commit one topic's six partitions as fast as they are answered.
 func (b *bench) commitRow(clients int) row {
 	w := work{Kind: "commits", Create: true, Partitions: 6, Producers: clients, Seconds: max(10*min(b.scale, 1), 2), Warmup: min(b.warmup.Seconds(), 3)}
 	return row{
 		name: fmt.Sprintf("group commits %d clients", clients), what: "OffsetCommit of 6 partitions, the next when the last is answered, a group each; read back",
-		variants: []variant{theirs, theirsSynced, ours, oursUnsynced}, alone: true, lasts: 25,
+		variants: commitVariants, cost: cost{fixed: 1, scaled: 10},
 		aims: []aim{{figure: commitsASecond, ours: 3, unsynced: 3}, {figure: p99, ours: 1, unsynced: 3}},
 		run: func(ctx context.Context, s *session, v variant) (figures, error) {
 			w := w

@@ -20,6 +20,8 @@ type bench struct {
 	scale     float64       // of all amounts; 1 is what the published figures are of
 	warmup    time.Duration // of each measured load
 	warmBytes int
+	share     bool                // rows share one broker of each system, and delete their topics
+	shared    map[string]*session // by system
 	keep      bool
 	device    string // statistics of the data folders' device
 	profiles  string // folder for CPU profiles of Holdfast
@@ -57,12 +59,19 @@ func run(ctx context.Context) error {
 		curves    = flag.Bool("curves", false, "measure how cost grows, too: partitions, connections, record size, GB kept")
 		serveArgs = flag.String("serve", "", "further arguments of holdfast serve, separated by spaces")
 	)
+	flag.BoolVar(&b.share, "share", false, "let rows share a broker instead of a fresh one each, where what they measure allows it")
+	short := flag.Bool("short", false, "all rows in about half an hour: -share -scale 0.1 -warmup 1s -warm 1, where not said otherwise")
 	flag.IntVar(&b.rounds, "rounds", 3, "rounds")
 	flag.Float64Var(&b.scale, "scale", 1, "scale all amounts; published figures are of 1")
 	flag.DurationVar(&b.warmup, "warmup", 5*time.Second, "load before the clock starts")
 	flag.BoolVar(&b.keep, "keep", false, "keep the data folders")
 	flag.StringVar(&b.profiles, "profile", "", "write CPU profiles of Holdfast into this folder")
 	flag.Parse()
+	if *short {
+		if err := setUnlessGiven(map[string]string{"share": "true", "scale": "0.1", "warmup": "1s", "warm": "1"}); err != nil {
+			return err
+		}
+	}
 	b.warmBytes = int(*warmGB * 1e9)
 	if *load {
 		return generate(ctx, os.Stdin, os.Stdout)
@@ -73,11 +82,12 @@ func run(ctx context.Context) error {
 	}
 	if *list {
 		for _, r := range chosen {
-			fmt.Printf("%-32s %s\n", r.name, r.what)
+			fmt.Printf("%-32s %4.0f s a round  %s\n", r.name, b.estimate(r).Seconds(), r.what)
 		}
+		fmt.Printf("%d rows, %d rounds: about %v on a quiet machine\n", len(chosen), b.rounds, b.estimateAll(chosen))
 		return nil
 	}
-	report := &report{Host: describeHost(), Began: time.Now(), Scale: b.scale, WarmGB: *warmGB, Rounds: b.rounds}
+	report := &report{Host: describeHost(), Began: time.Now(), Scale: b.scale, WarmGB: *warmGB, Rounds: b.rounds, Shared: b.share}
 	if *from != "" {
 		if err := report.load(*from); err != nil {
 			return err
@@ -126,6 +136,20 @@ func named(name, words string) bool {
 	return false
 }
 
+// setUnlessGiven sets flags that the command line leaves alone.
+func setUnlessGiven(values map[string]string) error {
+	given := map[string]bool{}
+	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	for name, value := range values {
+		if !given[name] {
+			if err := flag.Set(name, value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // prepare builds what is measured.
 func (b *bench) prepare(ctx context.Context, temp, bin, against string, serveArgs []string) (err error) {
 	if b.temp, err = os.MkdirTemp(temp, "holdfast-bench-"); err != nil {
@@ -154,7 +178,10 @@ func (b *bench) measureAll(ctx context.Context, rows []row, to *report, out stri
 			_ = os.RemoveAll(b.temp) // a temporary folder
 		}
 	}()
-	for _, r := range rows {
+	defer b.closeShared()
+	fmt.Fprintf(b.progress, "%d rows, %d rounds: about %v on a quiet machine\n", len(rows), b.rounds, b.estimateAll(rows))
+	for i, r := range rows {
+		fmt.Fprintf(b.progress, "%v to go: %s\n", b.estimateAll(rows[i:]), r.name)
 		for round := range b.rounds {
 			for _, m := range b.round(ctx, r, round) {
 				fmt.Fprintf(b.progress, "%-32s %-18s round %d  %s\n", m.Row, m.Variant, m.Round+1, m)

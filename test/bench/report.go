@@ -20,6 +20,7 @@ type report struct {
 	Scale        float64
 	WarmGB       float64
 	Rounds       int
+	Shared       bool   // rows shared brokers
 	Note         string // what readers must know of this run
 	Measurements []measurement
 }

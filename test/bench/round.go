@@ -60,7 +60,7 @@ func (b *bench) together(ctx context.Context, r row, round int, variants []varia
 		}
 		out = append(out, m)
 	}
-	s, err := b.open(ctx, b.systems[variants[0].system])
+	s, err := b.sessionFor(ctx, r, b.systems[variants[0].system])
 	if err != nil {
 		for _, v := range variants {
 			note(v, nil, err)
@@ -70,15 +70,57 @@ func (b *bench) together(ctx context.Context, r row, round int, variants []varia
 	for _, v := range variants {
 		s.what = r.name + " " + v.name
 		f, err := r.run(ctx, s, v)
+		if err == nil && b.shared[s.broker.system.name] == s {
+			delete(f, rssPeak) // of a broker that has served other rows before
+			err = s.deleteTopics(ctx)
+		}
 		if err != nil {
 			err = fmt.Errorf("%w\nthe broker said: %s", err, s.said())
 		}
 		note(v, f, err)
 	}
-	if err := s.close(); err != nil {
+	if err := b.done(s, out[len(out)-1]); err != nil {
 		out[len(out)-1].Error = errors.Join(errors.New(out[len(out)-1].Error), err).Error()
 	}
 	return out
+}
+
+// sessionFor starts a broker for the row, or gives the one that rows share.
+func (b *bench) sessionFor(ctx context.Context, r row, sys *system) (*session, error) {
+	if !b.share || r.alone {
+		return b.open(ctx, sys)
+	}
+	if s := b.shared[sys.name]; s != nil {
+		return s, nil
+	}
+	s, err := b.open(ctx, sys)
+	if err == nil {
+		if b.shared == nil {
+			b.shared = map[string]*session{}
+		}
+		b.shared[sys.name] = s
+	}
+	return s, err
+}
+
+// done closes what the row had for itself. A shared broker in which something went wrong is not used again.
+func (b *bench) done(s *session, last measurement) error {
+	name := s.broker.system.name
+	if b.shared[name] == s {
+		if last.Error == "" {
+			return nil
+		}
+		delete(b.shared, name)
+	}
+	return s.close()
+}
+
+func (b *bench) closeShared() {
+	for name, s := range b.shared {
+		if err := s.close(); err != nil {
+			fmt.Fprintf(b.progress, "%s: %v\n", name, err)
+		}
+	}
 }
 
 // profile takes CPU profiles until the returned function is called, each of a second or more, where the broker gives any.

@@ -17,9 +17,12 @@ type row struct {
 	variants []variant
 	run      func(ctx context.Context, s *session, v variant) (figures, error)
 	aims     []aim
-	alone    bool    // each variant gets a broker of its own
-	lasts    float64 // seconds that one variant takes, about
+	alone    bool // each variant gets a broker of its own
+	cost     cost // of one variant, for the estimate
 }
+
+// cost is about how many seconds a variant takes besides starting a broker and warming up: always, and with -scale 1.
+type cost struct{ fixed, scaled float64 }
 
 // aim is how far ahead of Kafka a figure shall be: the ratio, which is at least 1 where we are better; or, where the
 // ratio is 0, an absolute bound.
@@ -45,7 +48,11 @@ var everybody = []variant{theirs, ours, oursUnsynced}
 func (b *bench) produceRow(name, what string, change func(*work), aims ...aim) row {
 	w := b.plain()
 	change(&w)
-	return row{name: name, what: what, variants: everybody, aims: aims, run: func(ctx context.Context, s *session, v variant) (figures, error) {
+	c := cost{fixed: 1, scaled: 12} // writing, and reading back
+	if w.Rate > 0 {
+		c = cost{fixed: 2, scaled: 8}
+	}
+	return row{name: name, what: what, variants: everybody, aims: aims, cost: c, run: func(ctx context.Context, s *session, v variant) (figures, error) {
 		w := w
 		w.Topic, w.Configs = s.newTopic(), v.topic
 		f, r, err := s.measure(ctx, w)
@@ -58,7 +65,7 @@ func (b *bench) produceRow(name, what string, change func(*work), aims ...aim) r
 
 // consumeRow fills a topic and measures reading it.
 func (b *bench) consumeRow(name, what string, partitions int32, aims ...aim) row {
-	return row{name: name, what: what, variants: everybody[:2], aims: aims, run: func(ctx context.Context, s *session, v variant) (figures, error) {
+	return row{name: name, what: what, variants: everybody[:2], aims: aims, cost: cost{fixed: 1, scaled: 18}, run: func(ctx context.Context, s *session, v variant) (figures, error) {
 		topic := s.newTopic()
 		if err := s.fill(ctx, topic, partitions, int64(b.scale*1.5e6), v); err != nil {
 			return nil, err
@@ -90,7 +97,7 @@ func (s *session) fill(ctx context.Context, topic string, partitions int32, reco
 func (b *bench) startRow() row {
 	return row{
 		name: "start", what: "an empty folder: first answer to ApiVersions, first acknowledged record of a new topic, memory while idle",
-		variants: everybody[:2], alone: true,
+		variants: everybody[:2], alone: true, cost: cost{fixed: 4},
 		aims: []aim{{figure: toListening, ours: 30}, {figure: toFirstAck, ours: 20}, {figure: idleRSS, ours: 10, most: 25}},
 		run: func(ctx context.Context, s *session, v variant) (figures, error) {
 			if err := s.firstAck(ctx, s.newTopic(), true); err != nil {
@@ -136,7 +143,7 @@ func (s *session) firstAck(ctx context.Context, topic string, create bool) error
 func (b *bench) recoveryRow(partitions int32, records int64) row {
 	return row{
 		name: "recovery", what: fmt.Sprintf("restart after kill -9 with %.1f GB in %d partitions: first acknowledged record", float64(records)/1e6, partitions),
-		variants: everybody, alone: true, aims: []aim{{figure: toFirstAck, ours: 40, unsynced: 40}},
+		variants: everybody, alone: true, aims: []aim{{figure: toFirstAck, ours: 40, unsynced: 40}}, cost: cost{fixed: 5, scaled: 200},
 		run: func(ctx context.Context, s *session, v variant) (figures, error) {
 			topic := s.newTopic()
 			if err := s.fill(ctx, topic, partitions, records, v); err != nil {
@@ -161,7 +168,7 @@ func (b *bench) topicsRow() row {
 	n := int64(max(3000*min(b.scale, 1), 30))
 	return row{
 		name: "topics", what: fmt.Sprintf("%d topics created until all have a leader", n), variants: everybody[:2], alone: true,
-		aims: []aim{{figure: seconds, ours: 15}},
+		aims: []aim{{figure: seconds, ours: 15}}, cost: cost{fixed: 1, scaled: 10},
 		run: func(ctx context.Context, s *session, v variant) (figures, error) {
 			f, _, err := s.measure(ctx, work{Kind: "topics", Topic: s.newTopic(), Records: n})
 			return f, err
@@ -174,7 +181,7 @@ func (b *bench) connectionsRow(connections, hold int) row {
 	w := work{Kind: "connections", Connections: max(connections, 1), Hold: max(hold, connections+1, 2)}
 	return row{
 		name: "connections", what: fmt.Sprintf("%d connections, one request each; memory with %d idle", w.Connections, w.Hold),
-		variants: everybody[:2], alone: true, aims: []aim{{figure: brokerCPU, ours: 3}, {figure: idleRSS, most: 150}},
+		variants: everybody[:2], alone: true, aims: []aim{{figure: brokerCPU, ours: 3}, {figure: idleRSS, most: 150}}, cost: cost{fixed: 2, scaled: 8},
 		run: func(ctx context.Context, s *session, v variant) (figures, error) {
 			d, err := s.drive(ctx, w)
 			if err != nil {
@@ -213,7 +220,7 @@ func (b *bench) connectionsRow(connections, hold int) row {
 // coldRow reads a backlog from the device while a producer goes on.
 func (b *bench) coldRow() row {
 	return row{
-		name: "consume cold", what: fmt.Sprintf("%.1f GB that are not in memory, while 50 MB/s are produced", 10*b.scale), variants: everybody[:2], alone: true,
+		name: "consume cold", what: fmt.Sprintf("%.1f GB that are not in memory, while 50 MB/s are produced", 10*b.scale), variants: everybody[:2], alone: true, cost: cost{fixed: 3, scaled: 120},
 		aims: []aim{{figure: mbps, ours: 1.2}, {figure: producerP99, ours: 5}},
 		run: func(ctx context.Context, s *session, v variant) (figures, error) {
 			topic := s.newTopic()

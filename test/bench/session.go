@@ -10,7 +10,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // variant is a way to run a row on a system.
@@ -170,6 +174,29 @@ func (s *session) readBack(ctx context.Context, topic string, acked int64) error
 	}
 	if r.Records < acked {
 		return fmt.Errorf("LOST: %d records of %s were acknowledged and %d are there", acked, topic, r.Records)
+	}
+	return nil
+}
+
+// deleteTopics leaves nothing of a variant to those that come after it on the same broker.
+func (s *session) deleteTopics(ctx context.Context) error {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(s.address))
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	admin := kadm.NewClient(cl)
+	details, err := admin.ListTopics(ctx)
+	if err != nil {
+		return err
+	}
+	names := slices.DeleteFunc(details.Names(), func(name string) bool { return !strings.HasPrefix(name, "bench-") })
+	answers, err := admin.DeleteTopics(ctx, names...)
+	if err == nil {
+		err = answers.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("delete the topics: %w", err)
 	}
 	return nil
 }
