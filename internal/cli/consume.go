@@ -103,7 +103,7 @@ func (c *consume) run(ctx context.Context, topic string) error {
 	if err != nil {
 		return err
 	}
-	cl, err := c.client.connect(ctx, settings, kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NoResetOffset()))
+	cl, err := c.client.connect(ctx, settings, readerOptions()...)
 	if err != nil {
 		return err
 	}
@@ -133,6 +133,11 @@ type reader struct {
 	left   int64 // records still to print; 0 at the start means no limit
 	print  func(*kgo.Record) error
 	flush  func() error
+}
+
+// readerOptions are of a client for a reader. Without KeepRetryableFetchErrors the client would ask for a damaged record for ever.
+func readerOptions() []kgo.Opt {
+	return []kgo.Opt{kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NoResetOffset()), kgo.KeepRetryableFetchErrors()}
 }
 
 // span is what is to be read of a partition.
@@ -196,6 +201,7 @@ func (r *reader) poll(ctx context.Context) (kgo.Fetches, error) {
 		case errors.Is(e.Err, context.DeadlineExceeded) && waiting.Err() != nil && ctx.Err() == nil:
 			return fetches, r.skipEmptyTails(ctx)
 		case errors.Is(e.Err, context.Canceled) && ctx.Err() != nil:
+		case kerr.IsRetriable(e.Err) && !errors.Is(e.Err, kerr.CorruptMessage): // the client goes on by itself
 		default:
 			return fetches, r.explain(ctx, e)
 		}
@@ -242,5 +248,14 @@ func (r *reader) explain(ctx context.Context, e kgo.FetchError) error {
 		return failed(e.Err, "Records may have been deleted while reading; go on with --offset "+first+" --partition "+fmt.Sprint(e.Partition)+".",
 			"offset %d of %s does not exist: the first is %s", at, where, first)
 	}
+	if errors.Is(e.Err, kerr.CorruptMessage) {
+		return damagedRecords(e)
+	}
 	return r.client.explain(e.Err, "read "+where)
+}
+
+// damagedRecords says that a consumer stands before records that the broker does not serve.
+func damagedRecords(e kgo.FetchError) error {
+	return failed(e.Err, fmt.Sprintf("`holdfast partition list %s --damaged` shows which, and what can be done.", e.Topic),
+		"the next records of %s partition %d are damaged on the broker's disk, which does not serve them (CORRUPT_MESSAGE)", e.Topic, e.Partition)
 }

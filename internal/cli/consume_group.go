@@ -47,7 +47,7 @@ func (c *consume) runGroup(ctx context.Context, topic string, settings clientSet
 	}
 	r.ledger = newLedger(c.app, c.group.name)
 	opts = append(
-		opts, kgo.ConsumeTopics(topic), kgo.KeepControlRecords(), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
+		opts, kgo.ConsumeTopics(topic), kgo.KeepControlRecords(), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(), kgo.KeepRetryableFetchErrors(),
 		kgo.OnPartitionsAssigned(r.ledger.joined), kgo.OnPartitionsRevoked(r.ledger.revoked), kgo.OnPartitionsLost(r.ledger.lost), kgo.AdjustFetchOffsetsFn(r.ledger.assigned),
 	)
 	if err := c.mayJoin(ctx, topic, settings); err != nil {
@@ -228,6 +228,10 @@ func (r *groupReader) trouble(ctx context.Context, e kgo.FetchError) error {
 		return r.outOfRange(ctx, e.Topic, e.Partition)
 	case errors.As(e.Err, &loss):
 		r.app.notice("%s lost records: %v", where, loss)
+		return nil
+	case errors.Is(e.Err, kerr.CorruptMessage):
+		return damagedRecords(e)
+	case kerr.IsRetriable(e.Err): // the client goes on by itself
 		return nil
 	case e.Topic == "":
 		return r.client.explain(e.Err, "read topic "+r.topic)

@@ -65,7 +65,7 @@ func (e *events) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c, err := e.client.connect(ctx, settings, kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NoResetOffset()))
+	c, err := e.client.connect(ctx, settings, readerOptions()...)
 	if err != nil {
 		return err
 	}

@@ -54,6 +54,21 @@ func comma(n int64) string {
 	return sign + s
 }
 
+// shownSize is a number of bytes in the unit that suits it.
+func shownSize(n int64) string {
+	if n < 1<<10 {
+		return fmt.Sprintf("%d B", n)
+	}
+	size, unit := float64(n)/(1<<10), "KiB"
+	for _, next := range []string{"MiB", "GiB", "TiB"} {
+		if size < 1<<10 {
+			break
+		}
+		size, unit = size/(1<<10), next
+	}
+	return fmt.Sprintf("%.1f %s", size, unit)
+}
+
 // plural is "1 record", "2 records".
 func plural(n int64, noun string) string {
 	if n == 1 {

@@ -92,7 +92,9 @@ and tools in one binary. Every Kafka client works against it unchanged.
 	root.AddCommand(
 		newServeCommand(a),
 		newTopicCommand(a),
+		newPartitionCommand(a),
 		newGroupCommand(a),
+		newTxnCommand(a),
 		newProduceCommand(a),
 		newConsumeCommand(a),
 		newConfigCommand(a),

@@ -61,6 +61,8 @@ func (p *Partition) place(offset int64) Found {
 
 func (p *Partition) found(offset, timestampMs int64, ok bool, err error) (Found, wire.Code) {
 	switch {
+	case errors.Is(err, commitlog.ErrDamaged):
+		return nothingFound, wire.KafkaStorageError // ListOffsets has no other word for it
 	case err != nil:
 		return nothingFound, ReadCode(err)
 	case !ok:
@@ -135,10 +137,14 @@ func (p *Partition) moveStart(offset int64) (from int64, code wire.Code) {
 // String is the partition's name as Kafka writes it.
 func (p *Partition) String() string { return fmt.Sprintf("%s-%d", p.Topic.Name, p.Index) }
 
-// ReadCode is Kafka's code for an error of a read.
+// ReadCode is Kafka's code for an error of a read. Clients ask again for ever after a storage error; of damage, which stays,
+// they tell their user.
 func ReadCode(err error) wire.Code {
-	if errors.Is(err, commitlog.ErrOutOfRange) {
+	switch {
+	case errors.Is(err, commitlog.ErrOutOfRange):
 		return wire.OffsetOutOfRange
+	case errors.Is(err, commitlog.ErrDamaged):
+		return wire.CorruptMessage
 	}
 	return wire.KafkaStorageError
 }

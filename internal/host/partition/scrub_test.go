@@ -59,7 +59,7 @@ func TestScrubFindsRotBeforeAReader(t *testing.T) {
 	if !h.told(event.KindQuarantined) {
 		t.Error("damage was found and nobody was told")
 	}
-	if r := h.part(1).Read(ReadRequest{Offset: d[0].From, CurrentEpoch: -1, MaxBytes: 1 << 20}); r.Code != wire.KafkaStorageError {
+	if r := h.part(1).Read(ReadRequest{Offset: d[0].From, CurrentEpoch: -1, MaxBytes: 1 << 20}); r.Code != wire.CorruptMessage {
 		t.Errorf("the damaged record is answered %v", r.Code)
 	}
 	if r := h.part(1).Read(ReadRequest{Offset: d[0].To, CurrentEpoch: -1, MaxBytes: 1 << 20}); r.Code != wire.None || r.Span.NextOffset != 30 {

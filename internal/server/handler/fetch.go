@@ -277,8 +277,12 @@ func (h *Handler) writeItem(c *Call, it *fetchItem) {
 	if r.Span.Len > 0 {
 		if err := r.Span.ReadAt(records); err != nil {
 			code := partition.ReadCode(err)
-			h.check(c.header.Key, code)
 			w.Undo()
+			if code == wire.CorruptMessage && it.upToDamage(c) {
+				h.writeItem(c, it)
+				return
+			}
+			h.check(c.header.Key, code)
 			w.Partition(wire.FetchError(it.query.Index, code), 0)
 			return
 		}
@@ -288,6 +292,19 @@ func (h *Handler) writeItem(c *Call, it *fetchItem) {
 		it.told.told = true
 		it.told.highWatermark, it.told.lastStable, it.told.start = r.HighWatermark, r.LastStable, r.LogStart
 	}
+}
+
+// upToDamage looks again after a read met damage, which is known now, and reports whether there are records before it: a
+// client must not take them for damaged, too.
+func (it *fetchItem) upToDamage(c *Call) bool {
+	again := it.part.Read(partition.ReadRequest{
+		Offset: it.query.FetchOffset, CurrentEpoch: it.query.CurrentLeaderEpoch, MaxBytes: it.found.Span.Len, ReadCommitted: c.fetch.view.Isolation == 1,
+	})
+	if again.Code != wire.None || again.Span.Len == 0 || again.Span.Len >= it.found.Span.Len {
+		return false
+	}
+	it.found = again
+	return true
 }
 
 // abortedOf lists a reading's aborted transactions; not nil, as read_committed answers have a list even where empty.
