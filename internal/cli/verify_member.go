@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"time"
 
@@ -54,24 +53,7 @@ func (v *verifyRun) groupSettings() []string {
 	if len(v.o.Groups) == 0 {
 		return nil
 	}
-	session := v.o.Session.Milliseconds()
-	beat := max(session/8, 100)
-	set := []string{"group.initial.rebalance.delay.ms=100"}
-	for _, s := range []struct {
-		key   string
-		value int64
-	}{
-		{"group.min.session.timeout.ms", min(session, 6000)},
-		{"group.consumer.min.heartbeat.interval.ms", min(beat, 5000)},
-		{"group.consumer.heartbeat.interval.ms", beat},
-		{"group.consumer.max.heartbeat.interval.ms", max(beat, 15000)},
-		{"group.consumer.min.session.timeout.ms", min(session, 45000)},
-		{"group.consumer.session.timeout.ms", session},
-		{"group.consumer.max.session.timeout.ms", max(session, 60000)},
-	} {
-		set = append(set, fmt.Sprintf("%s=%d", s.key, s.value))
-	}
-	return set
+	return verify.GroupSettings(v.o.Session)
 }
 
 // memberProgram is this program as one member of a group of the same cluster.

@@ -94,3 +94,25 @@ func (t *team) count(errors map[string]int64) {
 
 // mostErrors is how many different errors of members are kept apart.
 const mostErrors = 50
+
+// GroupSettings are what a node has to be set to for its groups to give up silent members after session, whatever is usual.
+func GroupSettings(session time.Duration) []string {
+	after := session.Milliseconds()
+	beat := max(after/8, 100)
+	set := []string{"group.initial.rebalance.delay.ms=100"}
+	for _, s := range []struct {
+		key   string
+		value int64
+	}{
+		{"group.min.session.timeout.ms", min(after, 6000)},
+		{"group.consumer.min.heartbeat.interval.ms", min(beat, 5000)},
+		{"group.consumer.heartbeat.interval.ms", beat},
+		{"group.consumer.max.heartbeat.interval.ms", max(beat, 15000)},
+		{"group.consumer.min.session.timeout.ms", min(after, 45000)},
+		{"group.consumer.session.timeout.ms", after},
+		{"group.consumer.max.session.timeout.ms", max(after, 60000)},
+	} {
+		set = append(set, fmt.Sprintf("%s=%d", s.key, s.value))
+	}
+	return set
+}

@@ -83,13 +83,13 @@ func program(t *testing.T) string {
 }
 
 // onNodes runs a scenario on a node of its own.
-func onNodes(t *testing.T, bin string, o Options) *Report {
+func onNodes(t *testing.T, bin string, o Options, set ...string) *Report {
 	t.Helper()
 	port, err := local.FreePort(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := local.Create(local.Options{Dir: filepath.Join(t.TempDir(), "cluster"), Nodes: 1, Port: port, Binary: bin})
+	c, err := local.Create(local.Options{Dir: filepath.Join(t.TempDir(), "cluster"), Nodes: 1, Port: port, Binary: bin, Set: set})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,6 +104,9 @@ func onNodes(t *testing.T, bin string, o Options) *Report {
 		t.Fatal(err)
 	}
 	o.Local, o.Open = c, openerOf(c.Bootstrap())
+	if len(o.Groups) > 0 {
+		o.Member = []string{bin, "verify", "member", "--bootstrap", c.Bootstrap()}
+	}
 	r, err := Run(ctx, o)
 	if err != nil {
 		t.Fatal(err)
