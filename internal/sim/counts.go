@@ -39,6 +39,7 @@ const (
 	Retentions     // log starts moved by retention
 	Segments       // beyond the first of a partition, at the end
 	NewProducerIDs
+	EpochsRaised
 	GroupRequests
 	OffsetsCommitted
 	OffsetsFetched
@@ -52,7 +53,7 @@ var countNames = [kinds]string{
 	"batches", "records", "batches acked", "repeats recognised", "batches refused", "batches timed out", "late requests",
 	"records read", "records audited", "topics", "topics deleted", "settings changed", "partitions added",
 	"record deletions", "retentions", "segments rolled", "producer ids",
-	"requests of groups", "offsets committed", "offsets fetched", "assignments",
+	"leader epochs raised", "requests of groups", "offsets committed", "offsets fetched", "assignments",
 }
 
 // Counts is how much of what happened.

@@ -24,8 +24,8 @@
 //
 // The same seed gives the same run, operation of the disk by operation of the disk: TestReplay compares hashes of the
 // traces. So there is one goroutine, one source of chance and one clock; the manager does things in order
-// (partition.Options.InOrder) and the quorum's turns are taken by hand (quorum.Driver.Step), as
-// are those of the coordinators (coord.Host.Step); no map is walked unsorted.
+// (partition.Options.InOrder) and the quorum's turns are taken by hand (quorum.Driver.Step),
+// and so are those of the coordinators (coord.Host.Step); no map is walked unsorted.
 // One thing is not from the seed yet: raft draws its election time-outs from crypto/rand. With one voter there is no
 // election to wait for. With more, it has to be replaced before this promise holds for them.
 //

@@ -4,6 +4,8 @@ import (
 	"path"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"holdfast/internal/host/partition"
 	"holdfast/internal/storage/vfs"
 )
@@ -35,6 +37,7 @@ func (w *world) start() {
 		{fullFault, func() { w.disk.fullUntil = w.now.Add(w.about(2 * time.Second)) }},
 		{slowFault, func() { w.slowUntil = w.now.Add(w.about(3 * time.Second)) }},
 		{readFault, func() { w.disk.readsUntil = w.now.Add(w.about(time.Second)) }},
+		{epochFault, w.raise},
 		{handleFault, func() { w.disk.handlesUntil = w.now.Add(w.about(time.Second)) }},
 	} {
 		if w.plan.has(f.kind) {
@@ -69,6 +72,26 @@ func (w *world) kill(mode vfs.CrashMode) {
 	if w.node != nil {
 		w.die(mode)
 	}
+}
+
+// raise has the node register once more: all that it leads gets a new leader epoch, and every coordinator reads its log anew.
+func (w *world) raise() {
+	n := w.node
+	if n == nil || len(n.proposals) > 0 {
+		return
+	}
+	n.incarnation++
+	n.propose(n.registration(), func(reply any, err error) {
+		if err != nil {
+			return
+		}
+		r := reply.(*kmsg.BrokerRegistrationResponse)
+		if r.ErrorCode != 0 {
+			violate("the node cannot register once more: code %d", r.ErrorCode)
+		}
+		n.brokerEpoch = r.BrokerEpoch
+		w.counts[EpochsRaised]++
+	})
 }
 
 // stop stops the node cleanly, as far as it can.

@@ -3,6 +3,7 @@ package sim
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -57,6 +58,7 @@ type nextMember struct {
 	epoch int32 // 0: joins
 	owned map[slot]bool
 	tells bool // the next heartbeat says what it owns
+	whole bool // and everything else: an answer was lost or bad
 }
 
 // reset makes it a new member.
@@ -90,19 +92,20 @@ func (m *nextMember) beat(epoch int32) {
 	w := m.c.g.w
 	q := kmsg.NewPtrConsumerGroupHeartbeatRequest()
 	q.Version, q.Group, q.MemberID, q.MemberEpoch = 1, m.c.id, m.id, epoch
-	if epoch == 0 {
+	if epoch == 0 || m.whole {
 		q.RebalanceTimeoutMillis, q.SubscribedTopicNames = 10_000, topicNames[:w.plan.topics]
 	}
-	if epoch == 0 || m.tells {
+	if epoch == 0 || m.tells || m.whole {
 		q.Topics = toTopics(m.owned)
 	}
 	sent := m.owned
-	m.tells = false
+	m.tells, m.whole = false, false
 	m.c.g.send(m.c.id, q, &ask{
 		judge: func(_ *ask, r kmsg.Response) { m.c.told(q, sent, r.(*kmsg.ConsumerGroupHeartbeatResponse)) },
+		lost:  func(*ask) { m.c.says(q, sent) },
 		done: func(r kmsg.Response) {
 			if r == nil {
-				m.tells = true
+				m.whole = true
 			} else {
 				m.hear(epoch, r.(*kmsg.ConsumerGroupHeartbeatResponse))
 			}
@@ -121,7 +124,7 @@ func (m *nextMember) hear(epoch int32, r *kmsg.ConsumerGroupHeartbeatResponse) {
 			m.owned, m.tells = toSlots(r.Assignment), true
 		}
 	case retriable(code):
-		m.tells = true
+		m.whole = true
 	case code == wire.UnknownMemberID, code == wire.FencedMemberEpoch:
 		m.reset()
 	case code == wire.GroupIDNotFound && epoch != 0:
@@ -164,6 +167,9 @@ func (c *nextGroup) told(q *kmsg.ConsumerGroupHeartbeatRequest, owned map[slot]b
 		delete(c.epochs, q.MemberID)
 		delete(c.held, q.MemberID)
 	}
+	if doubtful(code) {
+		c.says(q, owned)
+	}
 	if code != wire.None || q.MemberEpoch < 0 {
 		return
 	}
@@ -172,21 +178,22 @@ func (c *nextGroup) told(q *kmsg.ConsumerGroupHeartbeatRequest, owned map[slot]b
 		violate("group %s: member %s had epoch %d, and is told %d", c.id, q.MemberID, c.epochs[q.MemberID], r.MemberEpoch)
 	}
 	c.epochs[q.MemberID] = r.MemberEpoch
+	c.says(q, owned)
 	holds := c.held[q.MemberID]
-	if q.Topics != nil || holds == nil {
-		holds = map[slot]bool{}
-		for s := range owned { // order-free
-			holds[s] = true
-		}
-	}
 	if r.Assignment != nil {
 		c.g.w.counts[Assignments]++
 		for s := range toSlots(r.Assignment) { // order-free
 			holds[s] = true
 		}
 	}
-	c.held[q.MemberID] = holds
 	c.oneOwner(q.MemberID, r.Assignment)
+}
+
+// says takes over what a heartbeat that reached the coordinator says of what its member has: all else is given up.
+func (c *nextGroup) says(q *kmsg.ConsumerGroupHeartbeatRequest, owned map[slot]bool) {
+	if q.Topics != nil || c.held[q.MemberID] == nil {
+		c.held[q.MemberID] = maps.Clone(owned)
+	}
 }
 
 // oneOwner holds what a member was told against what the others may have, those that are members still.

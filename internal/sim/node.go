@@ -37,7 +37,8 @@ type node struct {
 	parts  *partition.Manager // nil until it is open
 
 	brokerEpoch int64
-	ids, idsEnd int64 // the rest of the block of producer ids
+	incarnation uint64 // registrations in this life
+	ids, idsEnd int64  // the rest of the block of producer ids
 
 	proposals   []*proposal // in the order in which they are answered
 	stepping    bool        // a turn of the quorum is on the way
@@ -129,13 +130,18 @@ func seeded(seed uint64) io.Reader {
 	return rand.NewChaCha8(s)
 }
 
-// register takes its turns of the quorum at once, as a node that starts waits for nothing else.
-func (n *node) register() error {
+func (n *node) registration() *kmsg.BrokerRegistrationRequest {
 	q := kmsg.NewPtrBrokerRegistrationRequest()
 	q.Version, q.BrokerID, q.ClusterID = q.MaxVersion(), nodeID, clusterID
 	binary.BigEndian.PutUint64(q.IncarnationID[:], uint64(n.life))
+	binary.BigEndian.PutUint64(q.IncarnationID[8:], n.incarnation)
 	q.LogDirs = [][16]byte{{1}}
-	s, err := n.quorum.Submit(q)
+	return q
+}
+
+// register takes its turns of the quorum at once, as a node that starts waits for nothing else.
+func (n *node) register() error {
+	s, err := n.quorum.Submit(n.registration())
 	if err != nil {
 		return err
 	}
@@ -177,7 +183,7 @@ func (n *node) emit(e event.Event) {
 	case event.KindDirFailed:
 		n.w.counts[DirFailures]++
 	case event.KindPartitionOffline, event.KindCoordinatorDown:
-		if !n.w.disk.faulted() {
+		if !n.w.disk.faulted() && n.parts.Failed() == nil {
 			violate("nothing was wrong with the disk, but: %s", e.Sentence())
 		}
 	}
@@ -260,6 +266,10 @@ func (n *node) producerID(done func(id int64, ok bool)) {
 			return
 		}
 		r := reply.(*kmsg.AllocateProducerIDsResponse)
+		if q.BrokerEpoch != n.brokerEpoch {
+			done(0, false) // it was asked for in an older one
+			return
+		}
 		if r.ErrorCode != 0 {
 			violate("no producer ids for the registered broker: code %d", r.ErrorCode)
 		}
@@ -364,7 +374,11 @@ func (w *world) ended(mode vfs.CrashMode, left *vfs.Mem) {
 	lossy := w.disk.lossy && mode == vfs.KillOnly // the page cache still shows what the disk never got
 	w.disk = w.newDisk(left)
 	w.disk.lossy = lossy
-	w.bootAfter(w.about(w.plan.restart) << min(w.failures, 5))
+	again := w.about(w.plan.restart) << min(w.failures, 5)
+	if w.healing {
+		again = min(again, 5*time.Second)
+	}
+	w.bootAfter(again)
 }
 
 // bootAfter has the node start later. An earlier plan to do so is given up.

@@ -23,10 +23,11 @@ const (
 	deleteFault                    // DeleteRecords
 	topicFault                     // topics are deleted and made anew
 	settingFault                   // settings are changed
+	epochFault                     // the node registers anew while it runs: new leader epochs
 	allFaults    = 1<<iota - 1
 )
 
-var faultNames = []string{"power", "kill", "stop", "failed sync", "full disk", "slow sync", "read errors", "no handles", "late requests", "delete records", "topics", "settings"}
+var faultNames = []string{"power", "kill", "stop", "failed sync", "full disk", "slow sync", "read errors", "no handles", "late requests", "delete records", "topics", "settings", "leader epochs"}
 
 // plan is what the seed drew for the whole run.
 type plan struct {
