@@ -46,6 +46,7 @@ func FuzzSnapshot(f *testing.F) {
 			if err != nil {
 				return
 			}
+			parseTxnSum(p)
 			again, err := ParseSnapshot(AppendSnapshot(nil, entries), 1)
 			if err != nil || len(again) != len(entries) {
 				t.Fatalf("%d entries became %d: %v", len(entries), len(again), err)

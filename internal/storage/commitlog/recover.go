@@ -459,7 +459,7 @@ func (r *opening) settleProducers(segs []*segment) error {
 func (r *opening) settleTxns(segs []*segment) error {
 	l := r.l
 	for _, s := range segs[min(r.first, len(segs)):] {
-		if !r.have[fileName(s.base, txnSuffix)] || s.base >= r.point {
+		if s.base >= r.point {
 			s.txns.set(nil)
 			continue
 		}

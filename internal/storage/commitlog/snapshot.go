@@ -22,12 +22,18 @@ import (
 //	│ "HFp1"  │ count × (seen 8, batches 1, batches × batch 24), oldest first │
 //	└─────────┴──────────────────────────────────────────────────────────────┘
 //	 batch: last sequence 4, last offset 8, offset delta 4, timestamp 8
+//	┌─────────┬────────┬─────────┬──────────┐
+//	│ "HFt1"  │ base 8 │ count 4 │ crc32c 4 │ where the segment before the snapshot has aborted transactions
+//	└─────────┴────────┴─────────┴──────────┘
+//	 of the transaction index of the segment with that base, as far as the snapshot: Kafka's file has no checksum
 const (
 	snapshotVersion   = 1
 	snapshotHeader    = 10
 	snapshotEntrySize = 46
 	appendixMagic     = "HFp1"
 	appendixBatchSize = 24
+	txnSumMagic       = "HFt1"
+	txnSumSize        = 20
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -36,6 +42,10 @@ var errSnapshot = errors.New("not a valid producer snapshot")
 
 // AppendSnapshot encodes producer entries as a snapshot file.
 func AppendSnapshot(dst []byte, entries []producer.Entry) []byte {
+	return appendSnapshot(dst, entries, txnSum{})
+}
+
+func appendSnapshot(dst []byte, entries []producer.Entry, sum txnSum) []byte {
 	be, start := binary.BigEndian, len(dst)
 	dst = be.AppendUint16(dst, snapshotVersion)
 	dst = be.AppendUint32(dst, 0) // checksum, below
@@ -56,6 +66,9 @@ func AppendSnapshot(dst []byte, entries []producer.Entry) []byte {
 	}
 	if len(entries) > 0 {
 		dst = appendAppendix(dst, entries)
+	}
+	if sum.count > 0 {
+		dst = sum.appendTo(dst)
 	}
 	be.PutUint32(dst[start+2:], crc32.Checksum(dst[start+6:], castagnoli))
 	return dst

@@ -207,7 +207,7 @@ func (l *Log) writeSnapshot(at int64) error {
 	if n := len(l.snapshots); n > 0 && l.snapshots[n-1] >= at {
 		return nil
 	}
-	h, err := l.files.writeFile(l.name(at, snapshotSuffix), AppendSnapshot(nil, l.producers.Entries()))
+	h, err := l.files.writeFile(l.name(at, snapshotSuffix), appendSnapshot(nil, l.producers.Entries(), l.sumBefore(at)))
 	if err != nil {
 		return err
 	}
@@ -216,6 +216,17 @@ func (l *Log) writeSnapshot(at int64) error {
 	l.producers.ClearChanged()
 	l.snapshots = append(l.snapshots, at)
 	return l.dropSnapshots(func(offset int64) bool { return offset < l.durable && !l.isBase(offset) })
+}
+
+// sumBefore vouches for the transactions of the segment that ends with an offset, or holds the one before.
+func (l *Log) sumBefore(at int64) txnSum {
+	segs := l.segments()
+	for i := len(segs) - 1; i >= 0; i-- {
+		if segs[i].base < at {
+			return segs[i].sumTxns(at)
+		}
+	}
+	return txnSum{}
 }
 
 func (l *Log) isBase(offset int64) bool {

@@ -28,8 +28,8 @@ func (l *Log) Aborted(from, to int64) (out []AbortedTxn, err error) {
 	return out, nil
 }
 
-// loadTxns brings a segment's transaction index into memory, made anew from the batches if the file is broken or names
-// something that is no marker.
+// loadTxns brings a segment's transaction index into memory, made anew from the batches if the file is broken, names
+// something that is no marker, or is not what a snapshot vouches for.
 func (l *Log) loadTxns(s *segment) error {
 	s.txns.mu.Lock()
 	loaded := s.txns.loaded
@@ -40,6 +40,9 @@ func (l *Log) loadTxns(s *segment) error {
 	err := s.txns.load(s.base)
 	if err == nil {
 		err = l.confirmTxns(s)
+	}
+	if err == nil {
+		err = l.vouched(s)
 	}
 	if errors.Is(err, errIndex) {
 		return l.rebuildTxns(s)
