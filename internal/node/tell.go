@@ -113,7 +113,9 @@ func (n *Node) collectQuorum() {
 func (n *Node) collectServer() {
 	r := n.registry
 	r.Gauge(metrics.MemoryBudgetBytes).Set(float64(n.frames.Limit() + n.work.Limit() + n.answers.Limit()))
-	r.GaugeFunc(metrics.MemoryUsedBytes, func() float64 { return float64(n.frames.Used() + n.work.Used() + n.answers.Used()) })
+	r.GaugeFunc(metrics.MemoryUsedBytes, func() float64 {
+		return float64(n.frames.Used() + n.work.Used() + n.answers.Used() + n.handler.Waiting())
+	})
 	r.GaugeFunc(metrics.FetchSessions, func() float64 { return float64(n.handler.FetchSessions()) })
 }
 

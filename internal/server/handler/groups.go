@@ -39,6 +39,9 @@ func waiting[Q kmsg.Request](h *Handler, id func(Q) string) func(context.Context
 	}
 }
 
+// Waiting is how many bytes of requests wait for other members of their groups.
+func (h *Handler) Waiting() int64 { return h.parked.Used() }
+
 // shed gives back the frame of a request that was decoded, and what was taken for working on it, before it waits.
 func (h *Handler) shed(c *Call) {
 	c.header.ClientID = append([]byte(nil), c.header.ClientID...)
