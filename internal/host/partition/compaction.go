@@ -216,9 +216,6 @@ func (m *Manager) wakeCompaction() {
 	}
 }
 
-// errStops ends a run because the node stops.
-var errStops = errors.New("the node stops")
-
 // notCompacted judges why a partition was not compacted. What stops, moves or fills up is tried again; the rest is told, and
 // the partition rests for a while. A write or sync that failed ends the directory, as anywhere else.
 func (p *Partition) notCompacted(now time.Time, err error) {
@@ -237,40 +234,6 @@ func (p *Partition) notCompacted(now time.Time, err error) {
 	p.compaction.rests = now.Add(uncleanFor)
 	if before := p.unclean.Swap(&err); before == nil || (*before).Error() != err.Error() {
 		m.options.Events.Emit(event.New(event.KindNotCompacted, now, m.options.NodeID).In(p.Topic.Name, p.Index).Text("reason", err.Error()))
-	}
-}
-
-// brake holds a run to so many bytes a second, and ends it when the node stops.
-type brake struct {
-	m     *Manager
-	rate  float64 // bytes a second
-	began time.Time
-	spent float64
-}
-
-func (m *Manager) newBrake(rate float64) *brake { return &brake{m: m, rate: rate, began: time.Now()} }
-
-func (b *brake) spend(n int) error {
-	select {
-	case <-b.m.stop:
-		return errStops
-	default:
-	}
-	if err := b.m.Failed(); err != nil {
-		return err
-	}
-	b.spent += float64(n)
-	ahead := time.Duration(min(b.spent/b.rate*float64(time.Second), math.MaxInt64/2)) - time.Since(b.began)
-	if b.m.options.InOrder || ahead < time.Millisecond {
-		return nil
-	}
-	t := time.NewTimer(ahead)
-	defer t.Stop()
-	select {
-	case <-b.m.stop:
-		return errStops
-	case <-t.C:
-		return nil
 	}
 }
 

@@ -35,6 +35,7 @@ type flusher struct {
 	wake    chan struct{} // capacity one
 
 	measured measures
+	told     atomic.Int64 // rounds that synced something, so far
 
 	mu    sync.Mutex
 	dirty []*Partition
@@ -134,6 +135,7 @@ func (f *flusher) tell(err error) {
 	if err != nil {
 		f.dir.fail(err)
 	}
+	f.told.Add(1)
 	failed := f.dir.Failed()
 	for i := range f.jobs {
 		f.jobs[i].p.synced(f.jobs[i].end, failed)

@@ -19,12 +19,18 @@ import (
 //
 // Before each step the names of the one before are synced: a crash undoes any of several renames and not the others.
 
+// syncPortion is how many bytes a run writes between two syncs. What it leaves to be written at once, the syncs of those who
+// produce wait behind.
+const syncPortion = 512 << 10
+
 // cleanedSegment is a segment that is being written by a run.
 type cleanedSegment struct {
 	r   *cleaning
 	s   *segment
 	buf []byte
 	pos int64 // of buf[0] in the file
+
+	synced int64 // up to here, in portions
 
 	held bool // the file is acquired
 }
@@ -78,6 +84,12 @@ func (o *cleanedSegment) flush() error {
 		return fmt.Errorf("%w: %s: %w", ErrNotDurable, o.s.log.name, err)
 	}
 	o.pos += int64(len(o.buf))
+	if o.pos-o.synced >= syncPortion {
+		if err := f.Sync(); err != nil {
+			return unwritten(err)
+		}
+		o.synced = o.pos
+	}
 	o.r.write, o.buf = o.buf, o.buf[:0]
 	if o.s.offsets.pending() < blockEntries {
 		return nil
