@@ -94,7 +94,7 @@ var inertClientKeys = []string{
 
 // refusedClientKeys would change what is promised if they were ignored; each says what to do instead.
 var refusedClientKeys = map[string]string{
-	"transactional.id":        "these commands do not open transactions yet; remove it",
+	"transactional.id":        "only `holdfast produce --txn ID` sends in transactions; remove it",
 	"ssl.truststore.password": "a PEM truststore has no password; convert it to PEM and remove this",
 	"ssl.keystore.password":   "use a PEM keystore with an unencrypted key, and remove this",
 	"ssl.key.password":        "use an unencrypted PEM key, and remove this",

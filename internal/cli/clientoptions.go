@@ -131,6 +131,12 @@ func (s clientSettings) acksOptions(opts []kgo.Opt) ([]kgo.Opt, error) {
 	if !all && s["enable.idempotence"] == "true" {
 		return nil, usage("Use acks=all, or enable.idempotence=false.", "an idempotent producer needs acks=all, not acks=%s", acks)
 	}
+	if id := s["transactional.id"]; id != "" { // set by produce --txn
+		if s["enable.idempotence"] == "false" {
+			return nil, usage("Leave enable.idempotence out.", "transactions need an idempotent producer")
+		}
+		return append(opts, kgo.TransactionalID(id)), nil
+	}
 	if all && s["enable.idempotence"] != "false" {
 		// Without this a record in flight outlives its delivery timeout; with it, it ends as "unknown".
 		return append(opts, kgo.AllowIdempotentProduceCancellation()), nil

@@ -29,6 +29,7 @@ type produce struct {
 	compression     string
 	onError         string
 	resend          string
+	txn             string
 }
 
 func newProduceCommand(a *app) *cobra.Command {
@@ -68,6 +69,7 @@ The lines of --format json are those that ` + "`holdfast consume -o json`" + ` w
 	f.StringVarP(&p.compression, "compression", "z", "", "none, gzip, snappy, lz4, zstd (default none)")
 	f.StringVar(&p.onError, "on-error", "fail", "what to do with a record that is not acked: fail, drop, log, spill:DIR")
 	f.StringVar(&p.resend, "resend", "", "send the records kept in this spill directory instead of standard input")
+	f.StringVar(&p.txn, "txn", "", "send all of the input in one transaction of this transactional id: all of it is seen, or nothing")
 	return cmd
 }
 
@@ -93,7 +95,7 @@ func (p *produce) run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer c.Close()
-	s := &sender{app: p.app, client: c, handler: handler, witness: w}
+	s := &sender{app: p.app, client: c, handler: handler, witness: w, transaction: p.txn}
 	if p.resend != "" {
 		return s.resend(ctx, p.resend)
 	}
@@ -119,6 +121,9 @@ func (p *produce) check(args []string) error {
 	}
 	if p.partition < -1 {
 		return usage("", "there is no partition %d", p.partition)
+	}
+	if err := p.checkTransaction(); err != nil {
+		return err
 	}
 	headers, err := parseHeaders(p.headers)
 	p.input.headers, p.input.nullSet = headers, p.cmd.Flags().Changed("null")
@@ -154,6 +159,9 @@ func (p *produce) settings() (clientSettings, error) {
 	}
 	if settings["acks"] == "" {
 		settings["acks"] = "all"
+	}
+	if p.txn != "" {
+		settings["transactional.id"] = p.txn
 	}
 	return settings, nil
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,8 @@ type sender struct {
 	handler *failureHandler
 	witness *workload.Witness
 
+	transaction string // the transactional id; empty for none
+
 	mu     sync.Mutex
 	counts sendCounts
 	first  error // the first record's failure
@@ -38,6 +41,9 @@ type sendCounts struct {
 // send sends what next returns until io.EOF, waits for every outcome and reports the counts.
 // An interrupt ends the reading; what was read is still sent.
 func (s *sender) send(ctx context.Context, next func() (*kgo.Record, error)) error {
+	if err := s.begin(); err != nil {
+		return err
+	}
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
 	sending, giveUp := context.WithCancel(context.WithoutCancel(ctx))
@@ -68,7 +74,8 @@ loop:
 	}
 	_ = s.client.Flush(context.WithoutCancel(ctx)) // its only error is the context's, which has no end; each record has its delivery timeout
 	stopProgress()
-	return s.report(ctx, inputErr)
+	notEnded := s.end(ctx)
+	return cmp.Or(s.report(ctx, inputErr), notEnded)
 }
 
 // outcome is called once a record, in the order of its partition.
