@@ -27,14 +27,23 @@ if [ ${#packages[@]} -gt 0 ]; then
 fi
 
 # A class path names files in Maven's own folder; where one has gone, Maven is asked again.
-jars_exist() { tr ':' '\n' <"$cache/java/classpath" | while read -r jar; do [ -f "$jar" ] || return 1; done; }
-if ! { fresh java java/pom.xml java/Matrix.java && jars_exist; }; then
-  echo "interop: Apache Kafka's jars and Matrix.java"
+jars_exist() { tr ':' '\n' <"$cache/$1/classpath" | while read -r jar; do [ -f "$jar" ] || return 1; done; }
+class_path() { mvn -q -B -Dstyle.color=never -f "$1" dependency:build-classpath -Dmdep.outputFile="$cache/$2/classpath" -Dmdep.pathSeparator=:; }
+if ! { fresh java java/pom.xml java/*.java && jars_exist java; }; then
+  echo "interop: Apache Kafka's jars and the programs beside them"
   rm -rf "$cache/java"
   mkdir -p "$cache/java/classes"
-  mvn -q -B -Dstyle.color=never -f java/pom.xml dependency:build-classpath -Dmdep.outputFile="$cache/java/classpath" -Dmdep.pathSeparator=:
-  javac -Xlint:all -Werror -proc:none -cp "$(cat "$cache/java/classpath")" -d "$cache/java/classes" java/Matrix.java
-  stamp java java/pom.xml java/Matrix.java
+  class_path java/pom.xml java
+  javac -Xlint:all -Werror -proc:none -cp "$(cat "$cache/java/classpath")" -d "$cache/java/classes" java/*.java
+  stamp java java/pom.xml java/*.java
+fi
+
+if ! { fresh streams java/streams/pom.xml && jars_exist streams; }; then
+  echo "interop: the jars of Kafka Streams and of its tests"
+  rm -rf "$cache/streams"
+  mkdir -p "$cache/streams"
+  class_path java/streams/pom.xml streams
+  stamp streams java/streams/pom.xml
 fi
 
 if ! { fresh python python/requirements.txt && "$cache/venv/bin/python" -c 'import confluent_kafka, kafka' 2>/dev/null; }; then

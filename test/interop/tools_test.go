@@ -111,19 +111,38 @@ func tail(text string) string {
 	return text
 }
 
-// java is a main class on the class path of Apache Kafka's jars. The flags make small programs start in half the time.
+// java is a main class on the class path of Apache Kafka's jars.
 func java(t *testing.T, class string, options ...string) tool {
 	t.Helper()
-	path := installed(t, "the class path of Apache Kafka's jars", "java", "classpath")
-	jars, err := os.ReadFile(path)
+	path, jars := classPath(t, "Apache Kafka's jars", "java")
+	classes := filepath.Join(filepath.Dir(path), "classes")
+	return jvm(t, classes+string(os.PathListSeparator)+jars, class, options...)
+}
+
+// streams is a main class of the tests of Kafka Streams.
+func streams(t *testing.T, class string) tool {
+	t.Helper()
+	_, jars := classPath(t, "the jars of Kafka Streams", "streams")
+	return jvm(t, jars, class)
+}
+
+// classPath is the file that names the jars, and the names.
+func classPath(t *testing.T, what, folder string) (path, jars string) {
+	t.Helper()
+	path = installed(t, "the class path of "+what, folder, "classpath")
+	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	classes := filepath.Join(filepath.Dir(path), "classes")
+	return path, strings.TrimSpace(string(b))
+}
+
+// jvm runs a main class. The flags make small programs start in half the time.
+func jvm(t *testing.T, jars, class string, options ...string) tool {
+	t.Helper()
 	argv := append([]string{
 		program(t, "java"), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx512m",
-		"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-		"-cp", classes + string(os.PathListSeparator) + strings.TrimSpace(string(jars)),
+		"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", jars,
 	}, options...)
 	return tool{argv: append(argv, class)}
 }
