@@ -41,9 +41,12 @@ func (m *Manager) loadCompacted(img *image.Image) (c compactedPoints, err error)
 
 // gapsOf is the offset below which offsets of a folder may be missing. Where nobody knows, and the topic is compacted, any
 // may be: else a start would take what compaction removed for lost, and cut off what comes after.
-func (c *compactedPoints) gapsOf(name string, s *settings) int64 {
+func (m *Manager) gapsOf(name string, s *settings) int64 {
+	c := &m.compacted
 	if c.unknown && s.compacts() {
-		return math.MaxInt64
+		if _, err := m.options.FS.Stat(filepath.Join(m.options.Dir, name)); err == nil {
+			return math.MaxInt64
+		}
 	}
 	return max(c.gaps[name], c.cleaned[name])
 }

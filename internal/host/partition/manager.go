@@ -106,7 +106,12 @@ func Open(o Options, img *image.Image) (*Manager, error) {
 			return nil, err
 		}
 	}
-	m.compacted.unknown = false // of what is made from here on all is known
+	if m.compacted.unknown { // from here on all is known
+		if err := m.saveCompacted(); err != nil {
+			return nil, err
+		}
+		m.compacted.unknown = false
+	}
 	if !clean && len(m.points.recovery) > 0 {
 		found.tell(m, cause)
 	}
@@ -269,7 +274,7 @@ func (m *Manager) open(t *Topic, index int32, p *image.Partition) (*Partition, e
 		FS: m.options.FS, Dir: filepath.Join(m.options.Dir, name), Files: m.dir.files,
 		TopicID: t.ID, Config: s.log, Now: m.options.Now(),
 		RecoveryPoint: m.points.recoveryOf(name), LogStart: m.points.startOf(name), StartKnown: m.points.ours[name],
-		Gaps: m.compacted.gapsOf(name, s), Cleaned: m.compacted.cleaned[name],
+		Gaps: m.gapsOf(name, s), Cleaned: m.compacted.cleaned[name],
 	})
 	if err != nil {
 		return nil, fmt.Errorf("partition %s: %w", name, err)

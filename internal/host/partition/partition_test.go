@@ -27,6 +27,10 @@ type house struct {
 	t   *testing.T
 	img *image.Image
 
+	still    bool // nothing runs by itself: the test takes the steps
+	changes  int64
+	sequence int32 // of the next batch of put
+
 	mu     sync.Mutex
 	events []event.Event
 }
@@ -37,6 +41,15 @@ var epochs atomic.Int32
 func open(t *testing.T, fsys vfs.FS, n int, settings ...string) *house {
 	t.Helper()
 	h := &house{t: t}
+	h.furnish(n, settings...)
+	if err := h.start(fsys, "first boot"); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// furnish makes the image with topic t of n partitions, in a leader epoch of its own.
+func (h *house) furnish(n int, settings ...string) {
 	epoch := epochs.Add(1)
 	records := []image.Record{&image.TopicRecord{Name: "t", ID: image.TopicID{1}}}
 	for i := range n {
@@ -50,10 +63,6 @@ func open(t *testing.T, fsys vfs.FS, n int, settings ...string) *house {
 		records = append(records, &image.ConfigRecord{Resource: image.ResourceTopic, Name: "t", Key: key, Value: &value})
 	}
 	h.img = image.Empty().Apply(1, records)
-	if err := h.start(fsys, "first boot"); err != nil {
-		t.Fatal(err)
-	}
-	return h
 }
 
 // start opens the manager over fsys as h's image says.
@@ -63,7 +72,7 @@ func (h *house) start(fsys vfs.FS, boot string) (err error) {
 		FS: fsys, Dir: "data", NodeID: 1, BootID: boot, MaxFiles: 100, Log: slog.New(slog.DiscardHandler),
 		Events: event.SinkFunc(h.emit), Metrics: metrics.New(), Config: func() *config.Values { return values },
 	}, h.img)
-	if err == nil {
+	if err == nil && !h.still {
 		h.Manager.Start()
 	}
 	return err
