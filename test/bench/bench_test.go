@@ -9,6 +9,8 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -169,5 +171,28 @@ func TestRows(t *testing.T) {
 	}
 	if chosen := choose(b.rows(), "latency, recovery", "kafka"); len(chosen) != 4 || len(chosen[0].variants) != 1 {
 		t.Errorf("%d rows chosen", len(chosen))
+	}
+}
+
+// What is accepted reads back as it was written, and a figure is held to it with a little room.
+func TestGate(t *testing.T) {
+	found := []held{{"a load", allocations, 2.004}, {"a load", bytesRead, 1000}, {"a load", cpuPerGB, 0.5}}
+	path := filepath.Join(t.TempDir(), "gate.md")
+	if err := os.WriteFile(path, []byte(gateText(found)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	accepted, host, err := readGate(path)
+	if err != nil || host != processor() || len(accepted) != 3 || accepted["a load|"+allocations] != 2 {
+		t.Fatalf("%v %q %v", accepted, host, err)
+	}
+	if beyond := judgeGate(found, accepted); len(beyond) != 0 {
+		t.Errorf("beyond itself: %+v", beyond)
+	}
+	worse := []held{{"a load", allocations, 3}, {"a load", bytesRead, 1500}, {"a load", cpuPerGB, 0.9}, {"another", reads, 0}}
+	if beyond := judgeGate(worse, accepted); len(beyond) != 4 || onlyCPU(beyond) || !onlyCPU(beyond[2:3]) {
+		t.Errorf("%+v", beyond)
+	}
+	if _, _, err := readGate(filepath.Join(t.TempDir(), "none")); err == nil {
+		t.Error("read what is not there")
 	}
 }

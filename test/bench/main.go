@@ -57,6 +57,8 @@ func run(ctx context.Context) error {
 		from      = flag.String("from", "", "measure nothing: take the measurements from these files of -json, separated by commas")
 		note      = flag.String("note", "", "what readers of the report must know, first of all")
 		curves    = flag.Bool("curves", false, "measure how cost grows, too: partitions, connections, record size, GB kept")
+		gate      = flag.Bool("gate", false, "compare what a request costs with the accepted figures; needs no Kafka, and no quiet machine")
+		accept    = flag.Bool("accept", false, "with -gate: make what is measured the accepted figures")
 		serveArgs = flag.String("serve", "", "further arguments of holdfast serve, separated by spaces")
 	)
 	flag.BoolVar(&b.share, "share", false, "let rows share a broker instead of a fresh one each, where what they measure allows it")
@@ -75,6 +77,14 @@ func run(ctx context.Context) error {
 	b.warmBytes = int(*warmGB * 1e9)
 	if *load {
 		return generate(ctx, os.Stdin, os.Stdout)
+	}
+	if *gate {
+		b.warmBytes = 0
+		if err := b.prepareHoldfast(ctx, *temp, *bin, strings.Fields(*serveArgs), true); err != nil {
+			return err
+		}
+		defer os.RemoveAll(b.temp)
+		return b.gate(ctx, *accept)
 	}
 	chosen := choose(b.rows(), *rows, *variants)
 	if *curves {
@@ -152,6 +162,19 @@ func setUnlessGiven(values map[string]string) error {
 
 // prepare builds what is measured.
 func (b *bench) prepare(ctx context.Context, temp, bin, against string, serveArgs []string) (err error) {
+	if err := b.prepareHoldfast(ctx, temp, bin, serveArgs, b.profiles != ""); err != nil {
+		return err
+	}
+	if against != "" {
+		b.systems["kafka"] = holdfast(against, serveArgs, b.profiles != "")
+		return nil
+	}
+	classpath, err := kafkaClasspath()
+	b.systems["kafka"] = kafka(classpath)
+	return err
+}
+
+func (b *bench) prepareHoldfast(ctx context.Context, temp, bin string, serveArgs []string, profiled bool) (err error) {
 	if b.temp, err = os.MkdirTemp(temp, "holdfast-bench-"); err != nil {
 		return err
 	}
@@ -161,14 +184,8 @@ func (b *bench) prepare(ctx context.Context, temp, bin, against string, serveArg
 			return err
 		}
 	}
-	b.systems = map[string]*system{"holdfast": holdfast(bin, serveArgs, b.profiles != "")}
-	if against != "" {
-		b.systems["kafka"] = holdfast(against, serveArgs, b.profiles != "")
-		return nil
-	}
-	classpath, err := kafkaClasspath()
-	b.systems["kafka"] = kafka(classpath)
-	return err
+	b.systems = map[string]*system{"holdfast": holdfast(bin, serveArgs, profiled)}
+	return nil
 }
 
 // measureAll runs all rounds of all rows, and keeps what it has when it is interrupted or a row fails.

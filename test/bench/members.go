@@ -145,7 +145,7 @@ func (g *generator) group(ctx context.Context) (r result, err error) {
 	if err := pause(ctx, g.rest()); err != nil {
 		return r, err
 	}
-	return r, g.idle()
+	return r, g.looked()
 }
 
 // assemble has so many members come and returns when they share all partitions.
@@ -197,15 +197,6 @@ func (g *generator) oneMore(ctx context.Context, o *ownership, members []*groupM
 	}
 	r.Leaves = time.Since(began).Seconds()
 	return nil
-}
-
-// idle tells the harness that nothing happens any more, and waits until it has looked.
-func (g *generator) idle() error {
-	if _, err := fmt.Fprintln(g.out, readyLine); err != nil {
-		return err
-	}
-	_, err := g.in.ReadString('\n')
-	return err
 }
 
 // closeAll closes the clients together: each waits for the answer to its leave.

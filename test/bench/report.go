@@ -64,19 +64,26 @@ func describeHost() string {
 	if err != nil {
 		kernel = runtime.GOOS
 	}
-	field := func(file, key string) string {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return "?"
-		}
-		for line := range strings.Lines(string(text)) {
-			if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == key {
-				return strings.TrimSpace(value)
-			}
-		}
+	return fmt.Sprintf("%s, %s memory, %s, %s", processor(), procField("/proc/meminfo", "MemTotal"), kernel, runtime.Version())
+}
+
+// processor names it, with its number of cores.
+func processor() string {
+	return fmt.Sprintf("%d x %s", runtime.NumCPU(), procField("/proc/cpuinfo", "model name"))
+}
+
+// procField is the value of a "key : value" line.
+func procField(file, key string) string {
+	text, err := os.ReadFile(file)
+	if err != nil {
 		return "?"
 	}
-	return fmt.Sprintf("%d x %s, %s memory, %s, %s", runtime.NumCPU(), field("/proc/cpuinfo", "model name"), field("/proc/meminfo", "MemTotal"), kernel, runtime.Version())
+	for line := range strings.Lines(string(text)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == key {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "?"
 }
 
 // of gathers a figure of a row's variant over the rounds.

@@ -125,7 +125,7 @@ func (b *bench) closeShared() {
 
 // profile takes CPU profiles until the returned function is called, each of a second or more, where the broker gives any.
 func (s *session) profile(ctx context.Context) (stop func()) {
-	if s.http == "" {
+	if s.http == "" || s.profiles == "" {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
