@@ -307,13 +307,13 @@ func TestGroupCommitsOfADeletedTopic(t *testing.T) {
 
 // Who waits for other members holds none of the memory that requests are read with, and nothing at all once it is gone.
 func TestGroupJoinsThatWait(t *testing.T) {
-	n := start(t, t.TempDir(), "group.initial.rebalance.delay.ms=60000", "memory.budget.bytes=16777216")
+	n := start(t, t.TempDir(), "group.initial.rebalance.delay.ms=60000", "memory.budget.bytes=134217728")
 	s := groupOf(t, n)
 	good := newBystander(t, n)
-	const waiting = 300
+	const waiting = 330
 	joinOf := func(i int) *kmsg.JoinGroupRequest {
-		q := s.join(3, fmt.Sprintf("g%d", i%10), "", "range")
-		q.Protocols[0].Metadata = make([]byte, 5_000)
+		q := s.join(3, fmt.Sprintf("g%d", i%100), "", "range")
+		q.Protocols[0].Metadata = make([]byte, 50_000)
 		return q
 	}
 	var conns []*raw

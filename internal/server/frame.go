@@ -51,10 +51,7 @@ func (c *conn) next(ctx context.Context) (*handler.Call, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Half of the budget is the most that a request waits for: the whole would be there only when nobody else has work, and
-	// everybody would wait for that.
-	budget := c.server.options.Work
-	if call.Work, err = budget.Take(ctx, min(work, budget.Limit()/2)); err != nil {
+	if call.Work, err = c.server.options.Work.Take(ctx, work); err != nil {
 		c.release(call)
 		return nil, err
 	}
