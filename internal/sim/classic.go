@@ -215,20 +215,24 @@ func (m *classicMember) commit() {
 		m.later()
 		return
 	}
-	generation := m.generation
-	m.c.g.commit(k, committing{m.id, generation}, func() {
-		if generation < m.c.joined || generation < m.c.synced {
-			violate("group %s: a commit of generation %d is accepted, and generation %d was told, %d had its assignment", m.c.id, generation, m.c.joined, m.c.synced)
-		}
-		if m.c.g.w.healing {
-			m.c.healthy++
-		}
-	}, func(code wire.Code, answered bool) {
+	m.c.commitAs(k, committing{m.id, m.generation}, func(code wire.Code, answered bool) {
 		if answered && code != wire.UnknownTopicID && code != wire.UnknownTopicOrPartition {
 			m.trouble(code)
 		}
 		m.later()
 	})
+}
+
+// commitAs commits, and judges that nobody commits in a generation that is over.
+func (c *classicGroup) commitAs(k offsetKey, who committing, done func(wire.Code, bool)) {
+	c.g.commit(k, who, func() {
+		if who.generation < c.joined || who.generation < c.synced {
+			violate("group %s: a commit of generation %d is accepted, and generation %d was told, %d had its assignment", c.id, who.generation, c.joined, c.synced)
+		}
+		if c.g.w.healing {
+			c.healthy++
+		}
+	}, done)
 }
 
 func (m *classicMember) beat() {
@@ -258,11 +262,23 @@ func (m *classicMember) leave() {
 	})
 }
 
+// late has a commit of the generation that ends arrive later, as an asynchronous one may.
+func (m *classicMember) late() {
+	w := m.c.g.w
+	k, ok := m.c.g.place(m.c.id)
+	if m.generation == 0 || !ok || !w.chance(0.5) {
+		return
+	}
+	who := committing{m.id, m.generation}
+	w.after(w.between(0, 3*time.Second), func() { m.c.commitAs(k, who, func(wire.Code, bool) {}) })
+}
+
 // trouble does what a consumer does about an error.
 func (m *classicMember) trouble(code wire.Code) {
 	switch {
 	case code == wire.None || retriable(code):
 	case code == wire.RebalanceInProgress:
+		m.late()
 		m.generation = 0
 	case code == wire.UnknownMemberID, code == wire.IllegalGeneration:
 		m.id, m.generation, m.parts = "", 0, nil

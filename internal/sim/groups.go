@@ -100,7 +100,11 @@ func (n *node) coordinate() {
 	if n.coord.Ready() {
 		if !n.coordinating {
 			n.coordinating = true
-			n.after(w.between(0, 200*time.Microsecond), func() {
+			soon := w.between(0, 200*time.Microsecond)
+			if n.coord.Loading() && w.chance(0.5) { // a large log takes its time
+				soon = w.between(0, 800*time.Millisecond)
+			}
+			n.after(soon, func() {
 				n.coordinating = false
 				n.coord.Step()
 			})
@@ -254,7 +258,7 @@ func doubtful(c wire.Code) bool {
 // retriable are the codes with which a coordinator may turn anybody away at any time.
 func retriable(c wire.Code) bool { return doubtful(c) || c == wire.CoordinatorLoadInProgress }
 
-// place draws what to commit for: a partition of any topic there is.
+// place draws what to commit for: a partition of any topic there is, often the same.
 func (g *groups) place(id string) (k offsetKey, ok bool) {
 	img := g.w.truth.img
 	var topics []*image.Topic
@@ -263,6 +267,9 @@ func (g *groups) place(id string) (k offsetKey, ok bool) {
 	}
 	if len(topics) == 0 {
 		return k, false
+	}
+	if t := img.Topic(offsetsTopic); t != nil && g.w.chance(0.5) {
+		return offsetKey{id, t.ID, 0}, true
 	}
 	t := pick(g.w, topics)
 	return offsetKey{id, t.ID, int32(g.w.rand.IntN(len(t.Partitions)))}, true
@@ -404,7 +411,7 @@ func (g *groups) newCommitter(i int) *committer {
 
 func (c *committer) tick() {
 	w := c.g.w
-	w.after(w.about(w.plan.rate), c.tick)
+	w.after(min(w.about(w.plan.rate), 300*time.Millisecond), c.tick)
 	if c.busy {
 		return
 	}

@@ -115,12 +115,22 @@ func (r *runner) hear(n news) {
 	r.signal()
 }
 
-// lead moves to a leader epoch.
+// lead moves to a leader epoch. One that rests, perhaps for want of it, need not any more.
 func (r *runner) lead(epoch int32) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.state == resting && r.epoch != epoch {
+		r.state = loading
+	}
 	r.epoch = epoch
 	r.signal()
+}
+
+// raised reports whether the leader epoch is another than that of the load.
+func (r *runner) raised() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.epoch != r.loaded
 }
 
 // end takes no more mail: for good, or to let answers leave first.
@@ -277,8 +287,8 @@ func (r *runner) hearNews() bool {
 
 // lookAround is called when something happened to the partition: its watermark moved, or it may not be ours any more.
 func (r *runner) lookAround() {
-	if r.machine == nil {
-		return
+	if r.machine == nil || r.raised() {
+		return // nothing to lose, or the next turn loads anew
 	}
 	if err := r.partition.Leads(r.loaded); err != nil {
 		r.fail(err)

@@ -55,6 +55,16 @@ func (r *runner) ready(now time.Time) bool {
 	return ok && !due.After(now)
 }
 
+// Loading reports whether a shard is about to read its log.
+func (h *Host) Loading() bool {
+	for _, r := range h.all() {
+		if r.is(loading) {
+			return true
+		}
+	}
+	return false
+}
+
 // Peek is the machine of a shard that serves, to be looked at between two steps; else nil.
 func (h *Host) Peek(index int32) shard.Machine {
 	if r := h.runner(index); r != nil && r.is(serving) {
