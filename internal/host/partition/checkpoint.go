@@ -23,10 +23,11 @@ type checkpoints struct {
 	recovery map[string]int64 // synced up to here when last written
 	start    map[string]int64 // log starts above 0
 	ours     map[string]bool  // both were written by us, so that a start that is not there is 0
+	noStarts bool             // the starts were written down, and their file is damaged or gone
 }
 
 // loadCheckpoints reads what an earlier run wrote down. A file that is damaged is told and done without: without recovery
-// points everything is read and checked, without log starts records that were deleted may be there again.
+// points everything is read and checked; log starts are found in the files of epochs, as of their last sync.
 func (m *Manager) loadCheckpoints(img *image.Image) (c checkpoints, err error) {
 	if c.recovery, c.ours, err = m.loadCheckpoint(recoveryFile, img); err != nil {
 		return c, err
@@ -34,7 +35,13 @@ func (m *Manager) loadCheckpoints(img *image.Image) (c checkpoints, err error) {
 	var readable map[string]bool
 	c.start, readable, err = m.loadCheckpoint(startFile, img)
 	if _, missing := m.options.FS.Stat(filepath.Join(m.options.Dir, startFile)); readable == nil || missing != nil {
+		for _, ours := range c.ours { // order-free
+			c.noStarts = c.noStarts || ours
+		}
 		c.ours = nil
+	}
+	if _, missing := m.options.FS.Stat(filepath.Join(m.options.Dir, recoveryFile)); missing != nil {
+		m.pointsDropped = true // it also says that the directory was in use, though nobody ever wrote a record
 	}
 	return c, err
 }
@@ -45,7 +52,7 @@ func (m *Manager) loadCheckpoints(img *image.Image) (c checkpoints, err error) {
 func (m *Manager) loadCheckpoint(name string, img *image.Image) (byName map[string]int64, ours map[string]bool, err error) {
 	byPartition, err := commitlog.ReadCheckpoint(m.options.FS, filepath.Join(m.options.Dir, name))
 	if errors.Is(err, commitlog.ErrCheckpoint) {
-		m.options.Log.Error("a checkpoint file is damaged; the start takes longer and deleted records may be there again", "err", err)
+		m.options.Log.Error("a checkpoint file is damaged and done without; the start takes longer, and what was deleted in the last moments may be there again", "err", err)
 		m.pointsDropped = true // written anew when all is open
 		return map[string]int64{}, nil, nil
 	}

@@ -61,3 +61,13 @@ func TestLogStartOfAnUnsyncedTopicOutlivesItsRecords(t *testing.T) {
 		t.Errorf("the log begins with [%d, %d), and was promised to begin at 2", p.LogStart(), p.LogEnd())
 	}
 }
+
+// A node that stopped cleanly and never took a record was in use all the same: who finds its metadata gone must not form
+// a new cluster.
+func TestDirectoryWithoutRecordsWasUsed(t *testing.T) {
+	mem := vfs.NewMem()
+	open(t, mem, 1).stop()
+	if used, err := Used(mem.CrashClone(vfs.LoseAll, 1), "data"); err != nil || !used {
+		t.Errorf("used: %v, %v", used, err)
+	}
+}

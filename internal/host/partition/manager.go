@@ -273,7 +273,7 @@ func (m *Manager) open(t *Topic, index int32, p *image.Partition) (*Partition, e
 	log, recovery, err := commitlog.Open(commitlog.Options{
 		FS: m.options.FS, Dir: filepath.Join(m.options.Dir, name), Files: m.dir.files,
 		TopicID: t.ID, Config: s.log, Now: m.options.Now(),
-		RecoveryPoint: m.points.recoveryOf(name), LogStart: m.points.startOf(name), StartKnown: m.points.ours[name],
+		RecoveryPoint: m.points.recoveryOf(name), LogStart: m.points.startOf(name), StartKnown: m.points.ours[name], StartLost: m.points.noStarts,
 		Gaps: m.gapsOf(name, s), Cleaned: m.compacted.cleaned[name],
 	})
 	if err != nil {

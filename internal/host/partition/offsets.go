@@ -131,6 +131,7 @@ func (p *Partition) moveStart(offset int64) (from int64, code wire.Code) {
 		return 0, wire.KafkaStorageError
 	}
 	p.leader.StartMoved(p.log.Start())
+	p.markDirty() // the file of epochs has the start, too
 	return from, wire.None
 }
 

@@ -44,6 +44,7 @@ type Options struct {
 	Files         *Files // nil: a small set of its own
 	RecoveryPoint int64  // every byte below this offset was synced; what is wrong below it is rot, above it a torn tail
 	LogStart      int64
+	StartLost     bool // LogStart was written down, and that is damaged or gone
 	StartKnown    bool // LogStart was written down before any segment went: where the first begins beyond it, a file is gone
 	Now           time.Time
 

@@ -49,7 +49,7 @@ func Open(o Options) (*Log, Recovery, error) {
 	l.nowMs = o.Now.UnixMilli()
 	l.gaps.Store(o.Gaps)
 	l.cleaned.Store(o.Cleaned)
-	r := &opening{l: l, point: max(o.RecoveryPoint, 0), startKnown: o.StartKnown, now: o.Now}
+	r := &opening{l: l, point: max(o.RecoveryPoint, 0), startKnown: o.StartKnown, startLost: o.StartLost, now: o.Now}
 	if err := r.run(max(o.LogStart, 0)); err != nil {
 		l.Discard()
 		return nil, r.Recovery, fmt.Errorf("open %s: %w", o.Dir, err)
@@ -64,6 +64,7 @@ type opening struct {
 	point int64 // the recovery point
 
 	startKnown bool // see Options
+	startLost  bool
 	now        time.Time
 	bases      []int64
 	have       map[string]bool
@@ -99,6 +100,7 @@ func (r *opening) run(logStart int64) error {
 		return err
 	}
 	r.loadEpochs()
+	logStart = r.foundStart(logStart)
 	if err := r.walk(segs); err != nil {
 		return err
 	}
@@ -220,6 +222,14 @@ func (r *opening) segments() ([]*segment, error) {
 		segs[i] = s
 	}
 	return segs, nil
+}
+
+// foundStart is the log start as the epoch file has it, whose first epoch begins there, where it was lost elsewhere.
+func (r *opening) foundStart(logStart int64) int64 {
+	if line := r.l.epochs.line; r.startLost && len(line) > 0 && line[0].Start <= r.point {
+		return max(logStart, line[0].Start)
+	}
+	return logStart
 }
 
 // loadEpochs reads the epoch file; what it lacks is found in the batches.

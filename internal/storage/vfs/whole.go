@@ -5,16 +5,20 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"syscall"
 )
 
 // MakeDirs makes a directory and its missing parents, durably: the name of each new one is synced in its parent. Without
-// that a power cut may take a folder, and with it everything that was synced inside.
+// that a power cut may take a folder, and with it everything that was synced inside. So is the name of the first one that is
+// there: a process before this one may have made it, and been killed before it was synced.
 func MakeDirs(fsys FS, dir string) error {
 	dir = path.Clean(dir)
-	if _, err := fsys.Stat(dir); err == nil || !errors.Is(err, fs.ErrNotExist) {
+	parent := path.Dir(dir)
+	if _, err := fsys.Stat(dir); err == nil {
+		return settled(fsys.SyncDir(parent))
+	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	parent := path.Dir(dir)
 	if parent != dir {
 		if err := MakeDirs(fsys, parent); err != nil {
 			return err
@@ -24,6 +28,17 @@ func MakeDirs(fsys FS, dir string) error {
 		return err
 	}
 	return fsys.SyncDir(parent)
+}
+
+// settled is the error of a sync of a folder that was there before, unless we may not do that to it: then we did not make
+// what is in it.
+func settled(err error) error {
+	for _, foreign := range []error{fs.ErrPermission, syscall.EINVAL, syscall.EROFS} {
+		if errors.Is(err, foreign) {
+			return nil
+		}
+	}
+	return err
 }
 
 // ReadFile reads a small file whole. A file longer than limit bytes is an error: it is not what it was taken for.
