@@ -273,19 +273,32 @@ func TestProducersAreKnownFromWhatIsLeft(t *testing.T) {
 		must(t, l.Sync())
 		for i := range 3 {
 			compact(t, newCleaner(), l, t0.Add(time.Duration(i)*time.Hour), time.Hour)
+			k.sameProducers(fs)
 		}
-		must(t, l.dropSnapshots(func(int64) bool { return true }))
-		again := reopenCompacted(t, fs, l, l.RecoveryPoint())
-		for _, want := range l.Producers().Entries() {
-			got, ok := again.Producers().Entry(want.ProducerID)
-			last := func(e producer.Entry) producer.BatchMeta {
-				m := e.Batches[len(e.Batches)-1]
-				m.TimestampMs = 0 // of the records that are left
-				return m
-			}
-			if !ok || got.Epoch != want.Epoch || last(got) != last(want) {
-				t.Fatalf("producer is known as %+v, was %+v", got, want)
-			}
+	}
+}
+
+// sameProducers opens the log without snapshots.
+func (k *keyed) sameProducers(fs *vfs.Mem) {
+	t, l, disk := k.t, k.l, fs.CrashClone(vfs.LoseNone, 1)
+	t.Helper()
+	names, err := disk.List(dir)
+	must(t, err)
+	for _, name := range names {
+		if _, ok := parseName(name, snapshotSuffix); ok {
+			must(t, disk.Remove(dir+"/"+name))
+		}
+	}
+	again := reopenCompacted(t, disk, l, l.RecoveryPoint())
+	last := func(e producer.Entry) producer.BatchMeta {
+		m := e.Batches[len(e.Batches)-1]
+		m.TimestampMs = 0 // of the records that are left
+		return m
+	}
+	for _, want := range l.Producers().Entries() {
+		got, ok := again.Producers().Entry(want.ProducerID)
+		if !ok || got.Epoch != want.Epoch || got.TxnFirstOffset != want.TxnFirstOffset || last(got) != last(want) {
+			t.Fatalf("producer is known as %+v, was %+v", got, want)
 		}
 	}
 }
