@@ -1,6 +1,9 @@
 package partition
 
 import (
+	"cmp"
+	"slices"
+
 	"holdfast/internal/proto/wire"
 	"holdfast/internal/storage/commitlog"
 )
@@ -11,8 +14,8 @@ type Reading struct {
 	HighWatermark int64
 	LastStable    int64
 	LogStart      int64
-	Span          commitlog.Span // empty if there is nothing to read
-	Aborted       []commitlog.AbortedTxn
+	Span          commitlog.Span         // empty if there is nothing to read
+	Aborted       []commitlog.AbortedTxn // by first offset: some clients walk it along with the records
 }
 
 // ReadRequest is one partition's part of a fetch.
@@ -53,6 +56,9 @@ func (p *Partition) Read(q ReadRequest) Reading {
 		if out.Aborted, err = p.log.Aborted(q.Offset, span.NextOffset); err != nil {
 			out.Code, out.Span = ReadCode(err), commitlog.Span{}
 		}
+		slices.SortFunc(out.Aborted, byFirstOffset)
 	}
 	return out
 }
+
+func byFirstOffset(a, b commitlog.AbortedTxn) int { return cmp.Compare(a.FirstOffset, b.FirstOffset) }
