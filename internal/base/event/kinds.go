@@ -166,6 +166,26 @@ var KindConfigChanged = &Kind{
 	Doc:      "An AlterConfigs or IncrementalAlterConfigs request.",
 }
 
+// KindOffsetReset: a consumer starts to read where no commit told it to.
+var KindOffsetReset = &Kind{
+	Name: "offset_reset", Severity: slog.LevelInfo,
+	Fields: []Field{
+		clientID, clientHost, number("before", "the offset it asked for that was not there; -1 if its group had committed none"),
+		number("offset", "where it starts"), number("log_start", "the first offset there is"), number("log_end", "the high watermark"),
+		number("skipped", "offsets between before, or else the first there is, and where it starts"), number("repeated", "offsets from where it starts up to before"),
+	},
+	Sentence: "client {client_id} at {client_host} starts {topic}-{partition} for group {group} at offset {offset} (committed before: {before}; there are {log_start} to {log_end}): {skipped} skipped, {repeated} read again",
+	Doc:      "The group has no offset for the partition, or one that is gone, and auto.offset.reset decided. No group is named where several clients use one name.",
+}
+
+// KindOffsetDeleted: a committed offset was deleted because somebody asked for it.
+var KindOffsetDeleted = &Kind{
+	Name: "offset_deleted", Severity: slog.LevelWarn,
+	Fields:   []Field{clientID, clientHost, number("offset", "that was committed")},
+	Sentence: "client {client_id} at {client_host} deleted the offset {offset} that group {group} had committed for {topic}-{partition}",
+	Doc:      "A DeleteGroups or OffsetDelete request. Who reads on starts where auto.offset.reset says.",
+}
+
 // KindOffsetExpired: a committed offset was dropped by retention.
 var KindOffsetExpired = &Kind{
 	Name: "offset_expired", Severity: slog.LevelWarn,
@@ -256,7 +276,7 @@ var KindStableOffsetStands = &Kind{
 func Kinds() []*Kind {
 	return []*Kind{
 		KindCommitMovedBack, KindCommitToRecreated, KindConfigChanged, KindCoordinatorDown, KindDirFailed, KindDiskFreed, KindDiskFull, KindFetchOutOfRange, KindHangingAborted, KindNodeStarted, KindNodeStopped, KindNotCompacted,
-		KindOffsetExpired, KindOffsetTopicGone, KindPartitionOffline, KindPartitionsAdded, KindQuarantined, KindRecordsDeleted, KindRecordsExpired, KindStableOffsetStands, KindTopicCreated,
+		KindOffsetDeleted, KindOffsetExpired, KindOffsetReset, KindOffsetTopicGone, KindPartitionOffline, KindPartitionsAdded, KindQuarantined, KindRecordsDeleted, KindRecordsExpired, KindStableOffsetStands, KindTopicCreated,
 		KindTopicDeleted, KindTransactionTimedOut, KindTruncatedTail, KindUncleanStart,
 	}
 }

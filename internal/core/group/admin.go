@@ -125,6 +125,7 @@ func (g *group) empty() bool {
 // end writes the tombstones of a group and all that it committed.
 func (t *turn) end(id string, g *group) {
 	for _, key := range sortedKeys(g.offsets) {
+		t.deleted(id, key, g.offsets[key].Committed)
 		t.forget(id, key)
 	}
 	for _, key := range sortedKeys(g.unstable) {
@@ -179,11 +180,14 @@ func (t *turn) deleteOffsets(r *kmsg.OffsetDeleteRequest) {
 }
 
 func (t *turn) deleteOffset(id string, g *group, key offsetKey) wire.Code {
-	_, committed := g.offsets[key]
+	known, committed := g.offsets[key]
 	switch {
 	case g.subscribed(key.topic):
 		return wire.GroupSubscribedToTopic
 	case committed || g.unstable[key] > 0:
+		if committed {
+			t.deleted(id, key, known.Committed)
+		}
 		t.forget(id, key)
 	default:
 		topic := t.cmd.Image.Topic(key.topic)

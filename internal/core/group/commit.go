@@ -206,7 +206,7 @@ func (t *turn) tellJump(o offer) {
 		return
 	}
 	t.tell(event.New(kind, t.now, 0).In(o.topic.Name, o.partition).Of(o.group).
-		Text("client_id", t.cmd.Client.ID).Text("client_host", t.cmd.Client.Host).Text("member", o.member).
+		Text("client_id", t.cmd.Client.ID).Text("client_host", t.host()).Text("member", o.member).
 		Number("before", before.Offset).Number("offset", o.offset))
 }
 

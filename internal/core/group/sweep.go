@@ -3,6 +3,7 @@ package group
 import (
 	"holdfast/internal/base/event"
 	"holdfast/internal/core/shard"
+	"strings"
 )
 
 // sweep ends offsets whose time has come, those of topics that are gone, and groups of which nothing is left. It takes
@@ -50,6 +51,15 @@ func (t *turn) sweepGroup(id string, g *group) {
 func (t *turn) lost(kind *event.Kind, group string, key offsetKey, c *Committed) {
 	t.tell(event.New(kind, t.now, 0).In(key.topic, key.partition).Of(group).Number("offset", c.Offset))
 }
+
+// deleted tells that somebody had a committed offset deleted.
+func (t *turn) deleted(group string, key offsetKey, c *Committed) {
+	t.tell(event.New(event.KindOffsetDeleted, t.now, 0).In(key.topic, key.partition).Of(group).
+		Text("client_id", t.cmd.Client.ID).Text("client_host", t.host()).Number("offset", c.Offset))
+}
+
+// host is where the client comes from, as events say it: without the slash of Kafka's form.
+func (t *turn) host() string { return strings.TrimPrefix(t.cmd.Client.Host, "/") }
 
 // idle tells whether nobody is about to join.
 func (g *group) idle() bool { return g.classic == nil || len(g.classic.pending) == 0 }

@@ -16,8 +16,11 @@ func (h *Handler) outOfRange(c *Call, it *fetchItem) {
 		return
 	}
 	h.metrics.outOfRange(it.part.Topic.Name)
-	asked, start := it.query.FetchOffset, it.found.LogStart
-	h.options.Events.Emit(h.event(event.KindFetchOutOfRange, c).In(it.part.Topic.Name, it.part.Index).
-		Number("offset", asked).Number("log_start", start).Number("log_end", it.found.HighWatermark).
-		Number("missed", max(start-asked, 0)))
+	asked, first := it.query.FetchOffset, it.found.LogStart
+	w := c.whoami()
+	group := h.resets.groupOf(w)
+	h.resets.expect(start{w, it.part.Topic.Name, it.part.Index}, pending{group, max(asked, 0), h.now()})
+	h.options.Events.Emit(h.event(event.KindFetchOutOfRange, c).In(it.part.Topic.Name, it.part.Index).Of(group).
+		Number("offset", asked).Number("log_start", first).Number("log_end", it.found.HighWatermark).
+		Number("missed", max(first-asked, 0)))
 }

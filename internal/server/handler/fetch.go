@@ -269,8 +269,11 @@ func (h *Handler) writeItem(c *Call, it *fetchItem) {
 	if c.fetch.view.Isolation == 1 {
 		head.Aborted = c.fetch.abortedOf(r)
 	}
-	if r.Code == wire.OffsetOutOfRange {
+	switch r.Code {
+	case wire.OffsetOutOfRange:
 		h.outOfRange(c, it)
+	case wire.None:
+		h.noteStart(c, it)
 	}
 	h.check(c.header.Key, r.Code)
 	records := w.Partition(head, r.Span.Len)

@@ -55,13 +55,14 @@ type Handler struct {
 	calls    sync.Pool
 	ids      producerIDs
 	parked   *Budget // of requests that wait for other members of their group
+	resets   *resets
 	apis     map[int16]func(context.Context, *Call, kmsg.Request) kmsg.Response
 }
 
 // New returns a handler.
 func New(o Options) *Handler {
 	h := &Handler{
-		options: o, metrics: o.Metrics, parked: NewBudget(o.Work.Limit(), metrics.Histogram{}),
+		options: o, metrics: o.Metrics, parked: NewBudget(o.Work.Limit(), metrics.Histogram{}), resets: newResets(),
 		sessions: sessions{
 			slots: o.SessionSlots, most: int(o.Work.Limit() / 2 / partitionBytes), evicted: o.Metrics.sessionsEvicted,
 			newID: rand.Int32, byID: map[int32]*session{},

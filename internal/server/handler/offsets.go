@@ -10,7 +10,9 @@ import (
 // coordinated elsewhere; one that is there again is answered once.
 func (h *Handler) offsetFetch(ctx context.Context, c *Call, q *kmsg.OffsetFetchRequest) *kmsg.OffsetFetchResponse {
 	if q.Version < 8 {
-		return coordinated(ctx, h, c, h.options.Groups.Ask(ctx, q.Group, q, c.who()).(*kmsg.OffsetFetchResponse))
+		r := h.options.Groups.Ask(ctx, q.Group, q, c.who()).(*kmsg.OffsetFetchResponse)
+		h.noteFetched(c, q, r)
+		return coordinated(ctx, h, c, r)
 	}
 	ids := make([]string, len(q.Groups))
 	first := make(map[string]int, len(q.Groups))
@@ -29,5 +31,6 @@ func (h *Handler) offsetFetch(ctx context.Context, c *Call, q *kmsg.OffsetFetchR
 		}
 		r.Groups = append(r.Groups, h.options.Groups.Ask(ctx, ids[0], &part, c.who()).(*kmsg.OffsetFetchResponse).Groups...)
 	}
+	h.noteFetched(c, q, r)
 	return coordinated(ctx, h, c, r)
 }
