@@ -38,10 +38,8 @@ func (v *verifyRun) planGroups(s verify.Scenario) error {
 	case v.o.Session < 0 || v.o.Members < 1:
 		return usage("", "a group needs a member, and a session timeout is not negative")
 	case v.o.Session > 0:
-	case v.local > 0 && !s.Kills:
-		v.o.Session = localSession
 	case v.local > 0:
-		v.o.Session = 5 * otherSession // longer than any node is away: nobody is given up for the cluster's fault
+		v.o.Session = localSession
 	default:
 		v.o.Session = otherSession
 	}

@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
-
-	"holdfast/internal/verify/check"
 )
 
 // groups are one of each kind.
@@ -32,12 +30,11 @@ func TestGroups(t *testing.T) {
 		name    string
 		few     int
 		session time.Duration
-		goes    check.End
 	}{
-		{"consumer-bounce", 2, 10 * time.Second, check.Revoked},
-		{"consumer-kill", 1, 2 * time.Second, check.Died},
-		{"consumer-pause", 2, 2 * time.Second, check.Lost},
-		{"coordinator-kill", 3, 30 * time.Second, check.Revoked},
+		{"consumer-bounce", 2, 10 * time.Second},
+		{"consumer-kill", 1, 2 * time.Second},
+		{"consumer-pause", 2, 2 * time.Second},
+		{"coordinator-kill", 2, 2 * time.Second},
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			o := options(t, s.name)
@@ -135,4 +132,3 @@ func TestGroupPlans(t *testing.T) {
 		}
 	}
 }
-

@@ -39,8 +39,12 @@ func (r *run) kills(ctx context.Context) error {
 			return err
 		}
 		node := r.o.Local.Nodes()[r.random.IntN(len(r.o.Local.Nodes()))]
+		back := r.stir(ctx)
 		if err := r.kill(ctx, node); err != nil {
 			return err
+		}
+		if err := back(); err != nil {
+			return r.broke(ctx, err)
 		}
 		if r.report.Broken != "" {
 			return nil

@@ -60,6 +60,30 @@ func (r *run) befall(ctx context.Context) error {
 	return nil
 }
 
+// stir lets a member of each group leave and come back, within the moments around a kill that follows: so the coordinator
+// dies while it divides a group anew. What it returns waits until all are back.
+func (r *run) stir(ctx context.Context) (back func() error) {
+	if !r.o.Scenario.Stirs {
+		return func() error { return nil }
+	}
+	faults := make([]error, len(r.teams))
+	var all sync.WaitGroup
+	for i, t := range r.teams {
+		slot, again := r.random.IntN(len(t.members)), time.Duration(r.random.Int64N(int64(againAtMost)))
+		before := time.Duration(r.random.Int64N(int64(againAtMost)))
+		all.Go(func() {
+			if faults[i] = pause(ctx, before); faults[i] != nil {
+				return
+			}
+			if faults[i] = t.bow(ctx, t.members[slot]); faults[i] == nil {
+				faults[i] = errors.Join(pause(ctx, again), t.spawn(slot))
+			}
+		})
+	}
+	ended := pause(ctx, time.Duration(r.random.Int64N(int64(2*againAtMost))))
+	return func() error { all.Wait(); return errors.Join(append(faults, ended)...) }
+}
+
 // deed is what befalls one member in a round. Chance has spoken already.
 type deed struct {
 	run   *run

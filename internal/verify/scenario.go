@@ -17,6 +17,7 @@ type Scenario struct {
 	Kills bool   // nodes are killed in rounds; needs nodes of our own
 	Deed  Deed   // what befalls members of groups, in rounds; empty is nothing
 	Reads bool   // it is about groups, and has some unless others are given
+	Stirs bool   // while a node is killed, a member of each group leaves and comes back
 
 	Acks       int16
 	Idempotent bool
@@ -34,8 +35,9 @@ var scenarios = []Scenario{
 	{Name: "acks0-leader-kill", Kills: true, Fixed: true, Short: "the same with acks=0: what is lost is counted", Retries: workload.RetriesMax},
 	{Name: "no-retries-leader-kill", Kills: true, Fixed: true, Short: "the same with acks=all and no retries: every missing record is one the producer was told about", Acks: -1},
 	{
-		Name: "coordinator-kill", Kills: true, Reads: true, Short: "SIGKILL at random moments while groups read: no commit may be lost or moved back",
-		Acks: -1, Idempotent: true, Retries: workload.RetriesMax,
+		Name: "coordinator-kill", Kills: true, Reads: true, Stirs: true,
+		Short: "SIGKILL at random moments while groups read and members come and go: no commit may be lost or moved back",
+		Acks:  -1, Idempotent: true, Retries: workload.RetriesMax,
 	},
 	{
 		Name: "consumer-bounce", Deed: Bounce, Reads: true, Short: "members of groups leave with SIGTERM and come back: nothing may be delivered twice",
