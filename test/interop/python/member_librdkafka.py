@@ -1,4 +1,4 @@
-"""A member of a classic group in confluent-kafka, which is librdkafka."""
+"""A member of a group, classic unless told otherwise, in confluent-kafka, which is librdkafka."""
 
 import sys
 
@@ -7,13 +7,16 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 import member
 
 
-def main(bootstrap, topic, group):
-    consumer = Consumer({
-        "bootstrap.servers": bootstrap,
-        "group.id": group,
+def main(bootstrap, topic, group, protocol="classic"):
+    of_protocol = {"group.protocol": "consumer"} if protocol == "consumer" else {
         "partition.assignment.strategy": "range",
         "session.timeout.ms": 6000,
         "heartbeat.interval.ms": 1000,
+    }
+    consumer = Consumer({
+        **of_protocol,
+        "bootstrap.servers": bootstrap,
+        "group.id": group,
         "auto.offset.reset": "earliest",
         "enable.auto.commit": False,
         "fetch.wait.max.ms": 100,
