@@ -14,8 +14,11 @@ import (
 	"unicode"
 )
 
-// Guarantees is the document whose every promise names the test that proves it.
-const Guarantees = "docs/guarantees.md"
+// Guarantees is the document whose every promise names the test that proves it. Groups is its page about consumer groups.
+const (
+	Guarantees = "docs/guarantees.md"
+	Groups     = "docs/groups.md"
+)
 
 var (
 	namedTest = regexp.MustCompile("`((?:Test|Fuzz|Benchmark|Example)[A-Z][A-Za-z0-9_]*)(?:/[^`]*)?`")
@@ -23,20 +26,20 @@ var (
 	heading   = regexp.MustCompile(`^#{1,6}\s+(.*?)\s*#*$`)
 )
 
-// Promises finds tests that the guarantees name and that do not exist. Without the document it finds nothing.
+// Promises finds tests that the guarantees name and that do not exist. Without the documents it finds nothing.
 func Promises(s *Sources, root string) ([]Finding, error) {
-	lines, err := readLines(root, Guarantees)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	} else if err != nil {
-		return nil, err
-	}
 	exist := testNames(s)
 	var out []Finding
-	for i, l := range lines {
-		for _, m := range namedTest.FindAllStringSubmatch(l, -1) {
-			if !exist[m[1]] {
-				out = append(out, Finding{Guarantees, i + 1, fmt.Sprintf("no test is called %s: a promise without its proof", m[1])})
+	for _, document := range []string{Guarantees, Groups} {
+		lines, err := readLines(root, document)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		for i, l := range lines {
+			for _, m := range namedTest.FindAllStringSubmatch(l, -1) {
+				if !exist[m[1]] {
+					out = append(out, Finding{document, i + 1, fmt.Sprintf("no test is called %s: a promise without its proof", m[1])})
+				}
 			}
 		}
 	}
