@@ -14,7 +14,7 @@
 //	node.go      one life of the node: start, the steps of its goroutines, its end
 //	net.go       connections: order, delay, late requests, broken ones
 //	producer.go  reader.go  admin.go    the clients
-//	groups.go                           coordinators of groups in half of the runs, who asks them, and what they said
+//	groups.go                           coordinators of groups in every third run, who asks them, and what they said
 //	classic.go  nextgen.go              members of groups of both protocols
 //	truth.go     what was promised, and the judgement
 //	nemesis.go   when what fails

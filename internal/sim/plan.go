@@ -66,15 +66,18 @@ func (w *world) draw() plan {
 		writers: 1 + w.rand.IntN(5),
 		rate:    pick(w, []time.Duration{50, 200, 1000}) * time.Millisecond,
 	}
-	p.groups = w.chance(0.5)
+	p.groups = w.seed%3 == 0 // not drawn: the others live as they did before there were groups
 	odds := w.rand.Float64()
 	for f := fault(1); f < allFaults; f <<= 1 {
-		if w.chance(odds) {
+		if (f != epochFault || p.groups) && w.chance(odds) {
 			p.faults |= f
 		}
 	}
 	if w.chance(0.125) {
 		p.faults = allFaults
+	}
+	if !p.groups {
+		p.faults &^= epochFault
 	}
 	for _, m := range vfs.CrashModes() {
 		if m != vfs.KillOnly && w.chance(0.5) {

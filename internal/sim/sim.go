@@ -47,6 +47,7 @@ func NewBench() (*Bench, error) {
 // world is one run. Everything in it belongs to the goroutine of Run.
 type world struct {
 	bench *Bench
+	seed  uint64
 	rand  *rand.Rand
 	began time.Time
 	now   time.Time
@@ -83,7 +84,7 @@ func (b *Bench) Run(o Options) (r Result) {
 	}
 	began := time.Unix(1_800_000_000, 0)
 	w := &world{
-		bench: b, rand: rand.New(rand.NewPCG(o.Seed, 0x486f6c6466617374)), began: began, now: began,
+		bench: b, seed: o.Seed, rand: rand.New(rand.NewPCG(o.Seed, 0x486f6c6466617374)), began: began, now: began,
 		trace: trace{hash: fnvOffset, out: o.Trace}, writers: map[int64]int64{},
 	}
 	defer func() {
