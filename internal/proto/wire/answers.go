@@ -173,7 +173,7 @@ var answers = []struct {
 		badGroup, noMember,
 		{InvalidSessionTimeout, Failed, "The session time-out is not between group.min.session.timeout.ms and group.max.session.timeout.ms."},
 		rebalancing,
-		{InvalidRequest, Failed, "The instance id breaks the rules, or was left out when the member id was given."},
+		{InvalidRequest, Failed, "A member id that was given out without an instance id cannot get one."},
 		{MemberIDRequired, Failed, "Join again with the member id in the answer."},
 		{GroupMaxSizeReached, Failed, "The group has as many members as group.max.size, or group.consumer.max.size, allows."},
 		fencedStatic,

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"runtime"
 	"strings"
 	"testing"
@@ -191,6 +192,40 @@ func TestViewMemory(t *testing.T) {
 			})
 			if bytes > produceWorst*len(body)+DecodeOverhead || view.Memory() > produceWorst*len(body)+DecodeOverhead {
 				t.Errorf("Produce version %d, %+v: %d bytes allocate %d", version, shape, len(body), bytes)
+			}
+		}
+	}
+}
+
+// TestMemoryOfWideFrames: above 1 MiB a frame is text and bytes, or it is refused; either way it takes no more than
+// [API.Memory] says.
+func TestMemoryOfWideFrames(t *testing.T) {
+	const size = 5 << 18
+	for _, api := range APIs() {
+		if api.FrameCap <= defaultFrameCap {
+			continue
+		}
+		for _, version := range []int16{api.Min, api.Max} {
+			refused, asked := 0, 0
+			for depth, text := range map[int]string{0: "", 1: "", 2: strings.Repeat("x", 5000)} { // order-free
+				h := hostile{version: version, depth: min(depth, 1), bytes: size, inner: 1, text: text}
+				h.flexible = api.Flexible(version)
+				h.structure(api.fields, 0)
+				body := h.buf
+				asked++
+				var err error
+				bytes := allocated(func() { _, err = Decode(&api, version, body) })
+				if most := int(api.Memory(len(body))) - len(body) + DecodeOverhead; bytes > most {
+					t.Fatalf("%s version %d: %d bytes allocate %d, charged are %d (%v)", api.Name, version, len(body), bytes, most, err)
+				}
+				if errors.Is(err, ErrTooMany) {
+					refused++
+				} else if err != nil {
+					t.Fatalf("%s version %d: %v", api.Name, version, err)
+				}
+			}
+			if refused == 0 || refused == asked {
+				t.Errorf("%s version %d: %d of %d bodies were refused", api.Name, version, refused, asked)
 			}
 		}
 	}
