@@ -114,10 +114,12 @@ func (c *conn) write(answer []byte) error {
 }
 
 // A client that takes nothing of its answer is looked at every writeStep. Where answers have little memory left it is
-// cut off after shortPatience, for its answer keeps others from theirs; where the node stops, after drainPatience.
+// cut off after shortPatience, and where others wait for that memory after queuePatience; where the node stops, after
+// drainPatience.
 const (
-	writeStep     = 500 * time.Millisecond
+	writeStep     = 250 * time.Millisecond
 	shortPatience = 1500 * time.Millisecond
+	queuePatience = 500 * time.Millisecond
 	drainPatience = 300 * time.Millisecond
 )
 
@@ -127,6 +129,8 @@ func (s *Server) patience() time.Duration {
 		return drainPatience
 	case s.options.Answers.Ample():
 		return s.options.WriteLimit
+	case s.options.Answers.Wanted():
+		return min(s.options.WriteLimit, queuePatience)
 	default:
 		return min(s.options.WriteLimit, shortPatience)
 	}

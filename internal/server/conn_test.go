@@ -96,18 +96,27 @@ func TestTrickledRequestIsCutOff(t *testing.T) {
 func TestAnswerThatIsNotTaken(t *testing.T) {
 	request := emptyFetch()
 	for name, tc := range map[string]struct {
-		taken int64
-		after time.Duration
-	}{"memory is ample": {0, 10 * time.Minute}, "memory is short": {12 << 20, shortPatience}} {
+		taken, wanted int64
+		after         time.Duration
+	}{"memory is ample": {0, 0, 10 * time.Minute}, "memory is short": {12 << 20, 0, shortPatience}, "others wait": {12 << 20, 8 << 20, queuePatience}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				answers := handler.NewBudget(16<<20, metrics.Histogram{})
 				if _, err := answers.Take(context.Background(), tc.taken); err != nil {
 					t.Fatal(err)
 				}
+				ctx, cancel := context.WithCancel(context.Background())
 				s := serve(t, Options{Answers: answers})
 				s.Write(request)
+				began := time.Now()
+				if synctest.Wait(); tc.wanted > 0 {
+					go answers.Take(ctx, tc.wanted) //nolint:errcheck // it waits until the test ends
+				}
 				s.want(t, "slow", tc.after)
+				if took := time.Since(began); took > tc.after+writeStep {
+					t.Errorf("it kept its memory for %v, want %v", took, tc.after)
+				}
+				cancel()
 			})
 		})
 	}

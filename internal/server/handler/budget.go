@@ -18,6 +18,7 @@ import (
 type Budget struct {
 	limit  int64
 	used   atomic.Int64
+	queue  atomic.Int64 // who waits in Take
 	turns  *semaphore.Weighted
 	waited metrics.Histogram
 }
@@ -33,7 +34,9 @@ func (b *Budget) Take(ctx context.Context, n int64) (taken int64, err error) {
 	n = min(n, b.limit)
 	if !b.turns.TryAcquire(n) {
 		began := time.Now()
+		b.queue.Add(1)
 		err := b.turns.Acquire(ctx, n)
+		b.queue.Add(-1)
 		b.waited.Seconds(time.Since(began))
 		if err != nil {
 			return 0, err
@@ -52,6 +55,19 @@ func (b *Budget) TakeFreely(n int64) (taken int64, ok bool) {
 	b.used.Add(n)
 	return n, true
 }
+
+// TryTake is Take that does not wait.
+func (b *Budget) TryTake(n int64) (taken int64, ok bool) {
+	n = min(n, b.limit)
+	if !b.turns.TryAcquire(n) {
+		return 0, false
+	}
+	b.used.Add(n)
+	return n, true
+}
+
+// Wanted reports whether somebody waits for what others hold.
+func (b *Budget) Wanted() bool { return b.queue.Load() > 0 }
 
 // Give gives back n bytes.
 func (b *Budget) Give(n int64) {

@@ -15,6 +15,7 @@ type fetchScratch struct {
 	items  []fetchItem
 	watch  *partition.Watch
 	timer  *time.Timer
+	short  bool // the answer has to be a small one
 
 	aborted []wire.Aborted
 }
@@ -109,7 +110,7 @@ const shortAnswer = 256 << 10
 func (h *Handler) readItems(c *Call) (enough bool) {
 	f := &c.fetch.view
 	limit, bytes := int(max(min(f.MaxBytes, h.options.FetchMaxBytes), 0)), 0
-	if !h.options.Answers.Ample() {
+	if c.fetch.short || !h.options.Answers.Ample() {
 		limit = min(limit, shortAnswer)
 	}
 	left := limit
@@ -169,8 +170,8 @@ func (h *Handler) waitForItems(ctx context.Context, c *Call, byID bool) {
 // answerFetch writes the answer, records read straight from the segments into it.
 func (h *Handler) answerFetch(ctx context.Context, c *Call, s *session) error {
 	incremental := s != nil && c.fetch.view.SessionEpoch > 0
-	topics, size := c.fetch.shape(incremental)
-	if err := h.reserveAnswer(ctx, c, size); err != nil {
+	topics, size, err := h.makeRoom(ctx, c, incremental)
+	if err != nil {
 		return err
 	}
 	w := &c.fetch.writer
@@ -187,6 +188,24 @@ func (h *Handler) answerFetch(ctx context.Context, c *Call, s *session) error {
 		s.serveAt = (s.serveAt + c.fetch.served()) % len(s.parts)
 	}
 	return nil
+}
+
+// makeRoom takes the memory that the answer needs. Where a large one would have to wait it becomes a small one first: many
+// clients may have asked at once, while there was memory for each of them alone.
+func (h *Handler) makeRoom(ctx context.Context, c *Call, incremental bool) (topics, size int, err error) {
+	topics, size = c.fetch.shape(incremental)
+	if size > shortAnswer {
+		taken, ok := h.options.Answers.TryTake(int64(size))
+		if ok {
+			c.reserved = taken
+			return topics, size, nil
+		}
+		c.fetch.short = true
+		h.readItems(c)
+		c.fetch.short = false
+		topics, size = c.fetch.shape(incremental)
+	}
+	return topics, size, h.reserveAnswer(ctx, c, size)
 }
 
 // shape decides which items the answer holds and returns the number of its topics, one for each run of partitions of
