@@ -521,3 +521,24 @@ func TestCleanable(t *testing.T) {
 		t.Fatalf("after a run: %+v", d)
 	}
 }
+
+// A reader reaches the end of a log whose last records are all taken out: a lag that nobody can work off looks like a fault.
+func TestTheEndStaysReachable(t *testing.T) {
+	l, _ := mustOpen(t, vfs.NewMem(), compactConfig(), 0, 0)
+	for i := range int64(4) {
+		b := record.NewBuilder(record.BuilderOptions{})
+		must(t, b.Append(t0.UnixMilli(), []byte("k"), nil))
+		batch := b.Build()
+		batch.SetBaseOffset(i)
+		batch.SetLeaderEpoch(1)
+		mustAppend(t, l, batch)
+	}
+	must(t, l.Roll(t0))
+	must(t, l.Sync())
+	for hours := range 3 {
+		compact(t, newCleaner(), l, t0.Add(time.Duration(hours)*time.Hour), time.Hour)
+	}
+	if left := visible(t, l, 0); len(left) != 0 {
+		t.Fatalf("left is %+v", left)
+	}
+}
