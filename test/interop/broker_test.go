@@ -19,7 +19,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // Broker is a process that is judged: Holdfast, or Apache Kafka in its place.
@@ -165,18 +164,6 @@ func (b *Broker) Client(t *testing.T, opts ...kgo.Opt) *kgo.Client {
 	}
 	t.Cleanup(client.Close)
 	return client
-}
-
-// advertises says whether the broker's ApiVersions name the API.
-func (b *Broker) advertises(t *testing.T, api kmsg.Key) bool {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), toolLimit)
-	defer cancel()
-	answer, err := kmsg.NewPtrApiVersionsRequest().RequestWith(ctx, b.Client(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return slices.ContainsFunc(answer.ApiKeys, func(k kmsg.ApiVersionsResponseApiKey) bool { return k.ApiKey == int16(api) })
 }
 
 // CreateTopic makes a topic with one replica.

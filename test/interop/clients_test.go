@@ -61,7 +61,6 @@ type limits struct {
 	groupedHeaders bool // headers of one name stand together
 	emptyIsNull    bool // keys and values cannot be empty without being null
 	noNullHeaders  bool // a header's value cannot be null
-	lz4WithGroups  bool // librdkafka: lz4 is silently left out for a broker that does not advertise FindCoordinator
 }
 
 // allCodecs by their numbers in a batch's attributes.
@@ -71,7 +70,7 @@ func clients(t *testing.T) []client {
 	franz := client{name: "franz-go", codecs: allCodecs, write: franzWrite, read: franzRead}
 	kcat := client{
 		name: "kcat", codecs: allCodecs, write: kcatWrite, read: kcatRead,
-		limits: limits{ownTime: true, sameHeaders: true, emptyIsNull: true, noNullHeaders: true, lz4WithGroups: true},
+		limits: limits{ownTime: true, sameHeaders: true, emptyIsNull: true, noNullHeaders: true},
 	}
 	kafkajs := process("kafkajs", []string{"none", "gzip"}, limits{groupedHeaders: true, noNullHeaders: true},
 		func(t *testing.T) tool { return node(t, "node/matrix.js") })
@@ -79,7 +78,7 @@ func clients(t *testing.T) []client {
 	return []client{
 		franz, kcat, kafkajs,
 		process("java", allCodecs, limits{}, func(t *testing.T) tool { return java(t, "Matrix") }),
-		process("librdkafka", allCodecs, limits{lz4WithGroups: true}, func(t *testing.T) tool { return python(t, "python/librdkafka.py") }),
+		process("librdkafka", allCodecs, limits{}, func(t *testing.T) tool { return python(t, "python/librdkafka.py") }),
 		process("kafka-python", allCodecs, limits{noNullHeaders: true}, func(t *testing.T) tool { return python(t, "python/kafkapython.py") }),
 		process("sarama", allCodecs, limits{}, func(t *testing.T) tool {
 			return tool{argv: []string{installed(t, "sarama", "bin", "sarama")}}

@@ -318,7 +318,7 @@ func TestGroupRelay(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
 	const topic, group, partitions, each = "relay", "relay-group", 3, 10
-	b.CreateTopic(t, topic, partitions, nil)
+	b.CreateTopic(t, topic, partitions, map[string]string{"retention.ms": "-1"}) // of records that are dated long ago
 	config := filepath.Join(t.TempDir(), "member.properties")
 	if err := os.WriteFile(config, []byte("fetch.max.wait.ms=100\n"), 0o644); err != nil {
 		t.Fatal(err)
