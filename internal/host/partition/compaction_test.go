@@ -135,6 +135,58 @@ func TestCompactionInTheBackground(t *testing.T) {
 	}
 }
 
+// A crash at any operation of a run, its files of offsets included, leaves what was there before or after.
+func TestCompactionSurvivesCrashes(t *testing.T) {
+	fsys, now := vfs.NewMem(), time.Now()
+	if err := vfs.MakeDirs(fsys, "data"); err != nil {
+		t.Fatal(err)
+	}
+	h := still(t, fsys, append(compactTopic, "file.delete.delay.ms=0")...)
+	images := 0
+	for range 2 {
+		h.put(now, "a=1", "b=1", "a=2", "b=2", "a=3", "c=1", "d=1", "a=4")
+		before, end := h.kept(), h.part(0).LogEnd()
+		fsys.EachCrash(2, func(x vfs.Crash) {
+			images++
+			again := &house{t: t, still: true, img: h.img}
+			if err := again.start(x.Disk, "second boot"); err != nil {
+				t.Fatalf("%v: %v", x, err)
+			}
+			left := again.kept()
+			for _, key := range []string{"a", "b", "c", "d"} { // the last of each is there
+				if last := lastOf(before, key); lastOf(left, key) != last {
+					t.Fatalf("%v: left is %v, was %v", x, left, before)
+				}
+			}
+			for _, r := range left {
+				if !slices.Contains(before, r) {
+					t.Fatalf("%v: %s was never there", x, r)
+				}
+			}
+			e, _ := again.part(0).log.Producers().Entry(7)
+			if n := len(e.Batches); n == 0 || e.Batches[n-1].LastSeq != h.sequence-1 || again.part(0).LogEnd() != end ||
+				again.told(event.KindQuarantined) || again.told(event.KindTruncatedTail) {
+				t.Fatalf("%v: the producer is known as %+v, the log ends at %d, was %d; told %v", x, e, again.part(0).LogEnd(), end, again.events)
+			}
+		})
+		if did, _ := h.Compact(now); !did {
+			t.Fatal("nothing was compacted")
+		}
+		h.Sweep(now.Add(time.Hour))
+		fsys.Observe(nil)
+	}
+	t.Logf("%d images", images)
+}
+
+func lastOf(records []string, key string) (last string) {
+	for _, r := range records {
+		if strings.HasSuffix(r, ":"+key) {
+			last = r
+		}
+	}
+	return last
+}
+
 // Without our own file nobody knows where offsets are missing: a folder of Kafka's, or one that lost it.
 func TestGapsWithoutTheirFile(t *testing.T) {
 	fsys, now := vfs.NewMem(), time.Now()

@@ -3,7 +3,7 @@
 //
 // It is passive: no goroutine, no timer, no clock. The host decides when to append, sync, retain and close, and keeps
 // two numbers for every log between runs: the recovery point and the log start. It is not the place for replication,
-// compression, validation of what clients sent, or compaction.
+// compression, or validation of what clients sent.
 //
 // # Who calls what
 //
@@ -11,7 +11,8 @@
 // SetStart, Retain, Expire, DropExpired, DeletePending, Roll, SetConfig, Unsynced, Synced, Sync, Checkpoint, Close, Discard,
 // Remove, and what touches the producers (Producers, LastStable, RecoveryPoint). Reading needs no lock and never waits for an append:
 // Locate, Span.ReadAt, OffsetForTime, MaxTimestamp, Aborted, EpochEnd, EpochAt, Epochs, LastEpoch, Damaged, Start, End,
-// Size, Segments; so does SyncDir. The only locks inside are held for a few instructions, around index entries and the
+// Size, Segments; so does SyncDir. A Cleaner reads and writes without the lock, and takes it for moments. The only locks inside are
+// held for a few instructions, around index entries and the
 // list of open files, and around the rare rebuild of an index that turned out wrong.
 //
 // # Invariants
@@ -25,10 +26,13 @@
 //   - Indexes and snapshots are hints. An index entry is used only if the batch at its position is the one it names; else
 //     the index is made anew from the batches. So a torn or wrong index costs time, never a wrong read.
 //   - A reader that overlapped a truncation throws away what it read (gen).
-//   - The state of producers outlives their records: retention keeps the newest snapshot.
+//   - The state of producers outlives their records: retention keeps the newest snapshot, compaction the last batch of each.
+//   - Offsets may be missing below GapsTo, where compaction was, and nowhere else.
 //
 // # Where to begin
 //
 // log.go has the type, append.go the write path, read.go the read path, sync.go what is made durable and when,
-// recover.go the start after a crash, rot.go quarantine, truncate.go, retain.go, files.go the shared open files.
+// recover.go the start after a crash, rot.go quarantine, truncate.go, retain.go, files.go the shared open files. cleaner.go
+// is compaction: cleaner_keys.go and cleaner_txns.go what it remembers, cleaner_judge.go what may go, cleaner_swap.go how
+// segments are replaced, cleaner_recover.go what a start makes of a swap that was interrupted.
 package commitlog
