@@ -40,6 +40,7 @@ const (
 	Segments       // beyond the first of a partition, at the end
 	NewProducerIDs
 	EpochsRaised
+	Compactions
 	GroupRequests
 	OffsetsCommitted
 	OffsetsFetched
@@ -53,7 +54,7 @@ var countNames = [kinds]string{
 	"batches", "records", "batches acked", "repeats recognised", "batches refused", "batches timed out", "late requests",
 	"records read", "records audited", "topics", "topics deleted", "settings changed", "partitions added",
 	"record deletions", "retentions", "segments rolled", "producer ids",
-	"leader epochs raised", "requests of groups", "offsets committed", "offsets fetched", "assignments",
+	"leader epochs raised", "compactions", "requests of groups", "offsets committed", "offsets fetched", "assignments",
 }
 
 // Counts is how much of what happened.

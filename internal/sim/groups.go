@@ -65,6 +65,11 @@ func (n *node) openCoordinator() {
 	})
 	n.coord.Start()
 	n.every(100*time.Millisecond, n.ensureOffsets)
+	n.every(3*time.Second, func() {
+		if did, _ := n.parts.Compact(w.now); did {
+			w.counts[Compactions]++
+		}
+	})
 }
 
 // ensureOffsets has the topic of the coordinators made, once.
@@ -77,7 +82,7 @@ func (n *node) ensureOffsets() {
 	q.Version = 7
 	k := kmsg.NewCreateTopicsRequestTopic()
 	k.Topic, k.NumPartitions, k.ReplicationFactor = image.TopicOffsets, offsetShards, 1
-	for _, c := range [][2]string{{"cleanup.policy", "compact"}, {"segment.ms", "5000"}} {
+	for _, c := range [][2]string{{"cleanup.policy", "compact"}, {"segment.ms", "5000"}, {"min.cleanable.dirty.ratio", "0.01"}, {"delete.retention.ms", "1000"}} {
 		k.Configs = append(k.Configs, kmsg.CreateTopicsRequestTopicConfig{Name: c[0], Value: &c[1]})
 	}
 	q.Topics = append(q.Topics, k)
