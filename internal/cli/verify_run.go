@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -35,6 +37,7 @@ type verifyRun struct {
 	rate    float64
 	configs []string
 	groups  []string
+	journal string
 }
 
 func newVerifyRunCommand(a *app) *cobra.Command {
@@ -84,6 +87,7 @@ otherwise. Members of groups are processes of this program, on any cluster. The 
 	f.StringArrayVar(&v.groups, "group", nil, "a group that reads, PROTOCOL[/ASSIGNOR[/COMMIT]], where COMMIT is each, async or auto (repeatable; default "+strings.Join(defaultGroups, ", ")+" in scenarios about groups)")
 	f.IntVar(&o.Members, "members", 3, "of each group")
 	f.DurationVar(&o.Session, "session-timeout", 0, "of classic groups, and of all on fresh nodes (default 2s there, else 6s)")
+	f.StringVar(&v.journal, "journal", "", "write what happened to members of groups to this file, an event a line")
 	f.DurationVar(&o.GapWithin, "gap", 0, "objective: the longest time in which a partition acknowledges nothing; 0 is none")
 	return cmd
 }
@@ -252,6 +256,19 @@ func (v *verifyRun) judge(ctx context.Context, settings clientSettings) (*verify
 		return nil, err
 	}
 	defer c.Close()
+	if v.journal != "" {
+		file, err := os.Create(v.journal)
+		if err != nil {
+			return nil, usage("", "--journal: %v", err)
+		}
+		buffered := bufio.NewWriter(file)
+		v.o.Journal = buffered
+		defer func() {
+			if err := errors.Join(buffered.Flush(), file.Close()); err != nil {
+				v.app.notice("the journal is not whole: %v", err)
+			}
+		}()
+	}
 	current := make(chan string, 1)
 	current <- "starting"
 	v.o.Say = func(text string) { <-current; current <- text }

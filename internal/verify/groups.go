@@ -72,6 +72,33 @@ func (r *run) endGroups(ctx context.Context, ends []int64) {
 		}
 		workload.Replay(c, lives, r.marks)
 	})
+	if err := r.journal(); err != nil {
+		r.report.Remarks = append(r.report.Remarks, fmt.Sprintf("the journal is not whole: %v", err))
+	}
+}
+
+// journal writes down what was told.
+func (r *run) journal() error {
+	if r.o.Journal == nil {
+		return nil
+	}
+	for _, t := range r.teams {
+		for _, l := range t.lives {
+			if _, err := fmt.Fprintf(r.o.Journal, "# %s\n", l.Name); err != nil {
+				return err
+			}
+			for _, e := range l.Events {
+				line, err := workload.AppendEvent(nil, e)
+				if err == nil {
+					_, err = r.o.Journal.Write(line)
+				}
+				if err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // count adds what members found wrong to the report.

@@ -3,6 +3,7 @@ package verify
 import (
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -92,6 +93,10 @@ type Options struct {
 	// every partition.
 	RecoverWithin time.Duration
 	GapWithin     time.Duration // objective: the longest silence of a partition; 0 is none
+
+	// Journal takes what members of groups told, an event a line as workload.AppendEvent writes it, under a line with the name
+	// of each; nil is nobody.
+	Journal io.Writer
 
 	Open  workload.Opener
 	Local *local.Cluster // whose nodes are killed; nil where nothing is

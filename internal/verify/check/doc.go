@@ -34,7 +34,7 @@
 //	V14 hand-over    a member let a partition go without committing what it got, or committed later
 //
 // V13 and V14 are judged of groups whose members are told of: who holds a partition from when to when. A hold that another
-// begins within is right if it ends with Lost: the member was fenced, and learned of it later. What is delivered again to a
+// begins within is right if it ends with Lost, or after Fenced: the member was given up, and learned of it later. What is delivered again to a
 // member is always traced to the hold before; where there was none, it is a failure whatever the group allows.
 //
 // A promise is only as strong as its acks: what follows from an acknowledgement (V1, V8, and V6 of acknowledged

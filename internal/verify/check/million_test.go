@@ -262,6 +262,7 @@ func TestNothingThatIsToldBreaksIt(t *testing.T) {
 			case 14:
 				c.AddMember(small(), "m")
 				c.Died(Member(small()))
+				c.Fenced(Member(small()))
 			case 15:
 				c.Positioned(c.Assigned(Member(small()), small(), small()), odd(), odd())
 			case 16:

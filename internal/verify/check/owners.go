@@ -28,6 +28,7 @@ type member struct {
 	group int32
 	name  string
 	held  []int32 // tenures that are not over
+	out   bool    // it knows that the group has given it up
 }
 
 // tenure is one member's hold of one partition: a session of the group, with an owner.
@@ -81,7 +82,7 @@ func (c *Checker) Assigned(m Member, partition, epoch int32) Session {
 	}
 	h.epoch = max(h.epoch, epoch+1)
 	h.owners = append(h.owners, n)
-	who.held = append(who.held, n)
+	who.held, who.out = append(who.held, n), false
 	c.tenures = append(c.tenures, tenure{member: int32(m), session: s, epoch: epoch, asked: true, successor: none, blame: none, committed: -1})
 	c.groups[who.group].assigned++
 	c.CommittedAsked(who.group, partition)
@@ -145,6 +146,16 @@ func (c *Checker) Released(m Session, how End) {
 	}
 }
 
+// Fenced tells that a member learned that the group has given it up by being refused a commit: it may let go of what it holds
+// as if it were asked to, and yet it is lost.
+func (c *Checker) Fenced(m Member) {
+	if m < 0 || int(m) >= len(c.members) {
+		c.gap("the end of a membership was told of a member that does not exist")
+		return
+	}
+	c.members[m].out = true
+}
+
 // Died tells that a member ended. What it still held, it holds no more; its commits on their way have no answer.
 func (c *Checker) Died(m Member) {
 	if m < 0 || int(m) >= len(c.members) {
@@ -159,7 +170,10 @@ func (c *Checker) Died(m Member) {
 
 func (c *Checker) release(s *session, t *tenure, how End) {
 	g, n := &c.groups[s.group], s.tenure
-	h := &g.partitions[s.partition]
+	h, who := &g.partitions[s.partition], &c.members[t.member]
+	if how == Revoked && who.out {
+		how = Lost
+	}
 	t.how, t.mark = how, uint16(c.after)
 	if t.asked {
 		t.asked = false
@@ -169,7 +183,6 @@ func (c *Checker) release(s *session, t *tenure, how End) {
 	if s.top > h.top {
 		h.top, h.topBy = s.top, n+1
 	}
-	who := &c.members[t.member]
 	who.held = without(who.held, n)
 	g.ends[how]++
 	behind := max(0, s.next-t.committed)

@@ -21,7 +21,7 @@ import (
 //	committing p0      committed p0     commit-lost p0     aborted p0        fault words
 //	group ... [hands-over] [fenced]     member m g
 //	assigned s m/0 [e2]  at s [@5] [from=0]                     the committed offset, if any; where it reads from without one
-//	revoked s          lost s           died m                  commits c s @5
+//	revoked s          lost s           fenced m      died m    commits c s @5
 //
 // An operation is producer/partition#sequence.
 func TestScripts(t *testing.T) {
@@ -78,7 +78,7 @@ func (s *script) line(f []string) error {
 		return s.log(f)
 	case "commit", "commit-acked", "commit-refused", "commit-unsure", "ask", "answer":
 		return s.commit(f)
-	case "member", "assigned", "at", "revoked", "lost", "died", "commits":
+	case "member", "assigned", "at", "revoked", "lost", "fenced", "died", "commits":
 		return s.member(f)
 	case "committing":
 		s.c.TxnCommitting(s.producers[f[1]])
@@ -324,6 +324,8 @@ func (s *script) member(f []string) error {
 		s.c.Released(s.sessions[f[1]], Revoked)
 	case "lost":
 		s.c.Released(s.sessions[f[1]], Lost)
+	case "fenced":
+		s.c.Fenced(s.members[f[1]])
 	case "died":
 		s.c.Died(s.members[f[1]])
 	case "commits":

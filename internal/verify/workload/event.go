@@ -18,7 +18,7 @@ const (
 	Positioned EventKind = "positioned" // Offset is what was committed, -1 for none
 	Got        EventKind = "got"        // Records
 	Committing EventKind = "committing" // Offset is about to be committed, as Commit
-	Committed  EventKind = "committed"  // Commit was answered; Text is why it failed
+	Committed  EventKind = "committed"  // Commit was answered; Text is why it failed, Fenced that the group has given the member up
 	Revoked    EventKind = "revoked"    // the partition was asked back, and is let go now
 	Lost       EventKind = "lost"       // the member was fenced, and lets it go
 	Failed     EventKind = "failed"     // Text is what went wrong elsewhere; the member goes on
@@ -40,6 +40,7 @@ type Event struct {
 	Commit    int64     `json:"commit,omitempty"` // number of the commit within the member, from 1
 	Records   []Read    `json:"records,omitempty"`
 	Text      string    `json:"text,omitempty"`
+	Fenced    bool      `json:"fenced,omitempty"`
 }
 
 // Read is a record as a member was given it. In JSON it is an array, since there are many.

@@ -97,6 +97,9 @@ func (t *teller) event(c *check.Checker, e *Event) {
 		if e.Text != "" {
 			result = check.Unsure
 		}
+		if e.Fenced {
+			c.Fenced(t.member)
+		}
 		if m, ok := t.commits[e.Commit]; ok {
 			c.CommitDone(m, result)
 			delete(t.commits, e.Commit)

@@ -230,11 +230,16 @@ func (m *Member) committed(_ *kgo.Client, req *kmsg.OffsetCommitRequest, resp *k
 		case !answered:
 			e.Text = "the answer does not name the partition"
 		case failure != nil:
-			e.Text = failure.Error()
+			e.Text, e.Fenced = failure.Error(), givenUp(failure)
 		}
 		m.tellNow(e)
 	}
 	delete(m.commits, req)
+}
+
+// givenUp tells the refusals by which a member learns that it is none any more.
+func givenUp(err error) bool {
+	return errors.Is(err, kerr.UnknownMemberID) || errors.Is(err, kerr.FencedInstanceID) || errors.Is(err, kerr.FencedMemberEpoch)
 }
 
 func (m *Member) assigned(_ context.Context, client *kgo.Client, given map[string][]int32) {
