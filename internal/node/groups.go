@@ -12,6 +12,7 @@ import (
 
 // startGroups starts the coordinators of consumer groups that this node leads.
 func (n *Node) startGroups() {
+	patience := n.static.Duration("offsets.commit.timeout.ms")
 	n.groups = coord.New(coord.Options{
 		Kind: coord.Kind{
 			Topic: image.TopicOffsets, New: n.newGroupShard, Decode: group.Decode, Refuse: group.Refuse,
@@ -19,7 +20,7 @@ func (n *Node) startGroups() {
 		},
 		NodeID: n.id.NodeID, FS: n.options.FS, Dir: n.dir, Partitions: n.partitions, Image: n.quorum.Image(), Events: n.events, Metrics: n.registry, Log: n.options.Log,
 		Propose:       n.quorum.Propose,
-		CommitTimeout: func() time.Duration { return n.config.Load().Duration("offsets.commit.timeout.ms") },
+		CommitTimeout: func() time.Duration { return patience },
 	})
 	n.collectGroups()
 	n.groups.Start()

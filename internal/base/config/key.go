@@ -233,12 +233,12 @@ func Unknown(name string, scope Scope) *KeyError {
 	} else if near := Nearest(name, scope); near != "" {
 		s += " Did you mean " + near + "?"
 	}
+	if scope == ScopeGroup {
+		return &KeyError{Scope: scope, Key: name, Message: s + " A group may have " + strings.Join(groups.names(), ", "), unknown: true}
+	}
 	flag := "--broker"
 	if scope == ScopeTopic {
 		flag = "--topic"
-	}
-	if scope == ScopeGroup {
-		flag = "--group"
 	}
 	s += fmt.Sprintf(" (holdfast config keys %s lists all)", flag)
 	return &KeyError{Scope: scope, Key: name, Message: s, unknown: true}

@@ -52,6 +52,13 @@ func (t *table) add(k Key) {
 	}
 }
 
+func (t *table) names() (names []string) {
+	for _, k := range t.shown {
+		names = append(names, k.Name)
+	}
+	return names
+}
+
 func (t *table) sorted() *table {
 	sort.Slice(t.shown, func(i, j int) bool { return t.shown[i].Name < t.shown[j].Name })
 	return t
