@@ -83,3 +83,83 @@ func TestJavaNames(t *testing.T) {
 		}
 	}
 }
+
+// The events of a member are those of Apache Kafka's VerifiableConsumer, field by field; interop compares them with the real
+// one. What a poll gave is committed, and what is over --max-messages is not.
+func TestVerifyConsumeEvents(t *testing.T) {
+	for _, protocol := range []string{"classic", "consumer"} {
+		t.Run(protocol, func(t *testing.T) {
+			cluster := fakeCluster(t)
+			addr := brokersOf(cluster)
+			holdfast(t, addr, "", "topic", "create", "t", "-p", "1", "-r", "1").want(t, exitDone)
+			holdfast(t, addr, "", "verify", "produce", "--topic", "t", "--max-messages", "5", "--repeating-keys", "2").want(t, exitDone)
+			args := strings.Fields("verify consume --topic t --group-id g --verbose --max-messages 3 --group-protocol " + protocol)
+			var got []string
+			for _, line := range strings.Split(strings.TrimSpace(holdfast(t, addr, "", args...).want(t, exitDone).out), "\n") {
+				_, rest, found := strings.Cut(line, ",")
+				if !found || !strings.HasPrefix(line, `{"timestamp":1`) {
+					t.Fatalf("%q is no event", line)
+				}
+				got = append(got, rest)
+			}
+			want := []string{
+				`"name":"startup_complete"}`,
+				`"name":"partitions_assigned","partitions":[{"topic":"t","partition":0}]}`,
+				`"name":"record_data","key":"0","value":"0","topic":"t","partition":0,"offset":0}`,
+				`"name":"record_data","key":"1","value":"1","topic":"t","partition":0,"offset":1}`,
+				`"name":"record_data","key":"0","value":"2","topic":"t","partition":0,"offset":2}`,
+				`"name":"records_consumed","count":5,"partitions":[{"topic":"t","partition":0,"count":3,"minOffset":0,"maxOffset":2}]}`,
+				`"name":"offsets_committed","offsets":[{"topic":"t","partition":0,"offset":3}],"success":true}`,
+				`"name":"partitions_revoked","partitions":[{"topic":"t","partition":0}]}`,
+				`"name":"shutdown_complete"}`,
+				`"name":"shutdown_requested"}`,
+			}
+			if strings.Join(got, "\n") != strings.Join(want, "\n") {
+				t.Errorf("printed\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+			}
+		})
+	}
+}
+
+// A commit that is refused is an event that says why, and the member goes on.
+func TestVerifyConsumeCommitFails(t *testing.T) {
+	cluster := fakeCluster(t)
+	addr := brokersOf(cluster)
+	holdfast(t, addr, "", "topic", "create", "t", "-p", "1", "-r", "1").want(t, exitDone)
+	holdfast(t, addr, "", "verify", "produce", "--topic", "t", "--max-messages", "2").want(t, exitDone)
+	cluster.ControlKey(int16(kmsg.OffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		req := r.(*kmsg.OffsetCommitRequest)
+		resp := req.ResponseKind().(*kmsg.OffsetCommitResponse)
+		for _, t := range req.Topics {
+			topic := kmsg.NewOffsetCommitResponseTopic()
+			topic.Topic, topic.TopicID = t.Topic, t.TopicID
+			part := kmsg.NewOffsetCommitResponseTopicPartition()
+			part.ErrorCode = kerr.OffsetMetadataTooLarge.Code
+			topic.Partitions = append(topic.Partitions, part)
+			resp.Topics = append(resp.Topics, topic)
+		}
+		return resp, nil, true
+	})
+	out := holdfast(t, addr, "", strings.Fields("verify consume --topic t --group-id g --max-messages 2")...).want(t, exitDone).out
+	if !strings.Contains(out, `"offsets":[{"topic":"t","partition":0,"offset":2}],"error":"`) || !strings.Contains(out, `"success":false}`) || !strings.Contains(out, "shutdown_complete") {
+		t.Error(out)
+	}
+}
+
+func TestVerifyConsumeRefused(t *testing.T) {
+	for args, says := range map[string]string{
+		"--topic t":    "needs --topic and --group-id",
+		"--group-id g": "needs --topic and --group-id",
+		"--topic t --group-id g --group-protocol eager":           "--group-protocol",
+		"--topic t --group-id g --reset-policy sometimes":         "--reset-policy",
+		"--topic t --group-id g --assignment-strategy Fair":       "--assignment-strategy",
+		"--topic t --group-id g --group-remote-assignor fair":     "--group-remote-assignor",
+		"--topic t --group-id g --consumer.config /nowhere.props": "cannot read",
+	} {
+		r := holdfast(t, "127.0.0.1:1", "", append([]string{"verify", "consume"}, strings.Fields(args)...)...).want(t, exitUsage)
+		if !strings.Contains(r.err, says) {
+			t.Errorf("%s: %s", args, r.err)
+		}
+	}
+}

@@ -20,5 +20,10 @@
 //
 // with key, value and header values in base64, or null.
 //
+// # Members
+//
+// The members of TestMixedMembers, and those that are compared with Apache Kafka's VerifiableConsumer, print its events, one
+// JSON object a line: partitions_assigned, partitions_revoked, record_data, offsets_committed.
+//
 // Read broker_test.go first (what is judged), then clients_test.go (who judges) and matrix_test.go.
 package interop
