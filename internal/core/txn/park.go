@@ -10,6 +10,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
+// maxWaiting bounds who waits for producer ids.
+const maxWaiting = 10_000
+
 // parked is a request that cannot be answered yet.
 type parked struct {
 	call    shard.Call
@@ -72,6 +75,10 @@ func (t *turn) serve(p parked) {
 	case complete:
 		t.park(id, p)
 	case needID:
+		if len(t.ids.waiting) >= maxWaiting {
+			t.reply(p.call, Refuse(p.request, wire.CoordinatorLoadInProgress))
+			return
+		}
 		t.ids.waiting = append(slices.Clip(t.ids.waiting), p)
 		if !t.ids.asked {
 			t.ids.asked = true

@@ -22,6 +22,7 @@ const (
 	commitTimeout = 30 * time.Second // for one attempt
 	firstPause    = 20 * time.Millisecond
 	longPause     = time.Second
+	reports       = 600 // to a shard that does not hear: it is led elsewhere by then
 )
 
 // Options is what a Writer works with.
@@ -90,10 +91,10 @@ func (w *Writer) end(shard int32, t *txn.WriteMarkers) {
 	w.report(shard, &txn.MarkersWritten{ID: t.ID, ProducerID: t.ProducerID, Epoch: t.Epoch})
 }
 
-// report tells a shard how a task went, as soon as it can hear it. One that has moved away in the meantime finds the task
-// in its log again.
+// report tells a shard how a task went, as soon as it can hear it: it may be short of room in its mailbox. One that was
+// loaded again in the meantime finds the task in its log; what it is told then is true all the same.
 func (w *Writer) report(shard int32, command any) {
-	for p := (pause{}); !w.tell(shard, command) && p.n < 30 && p.wait(w.ctx); {
+	for p := (pause{}); !w.tell(shard, command) && p.n < reports && p.wait(w.ctx); {
 	}
 }
 
