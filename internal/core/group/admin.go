@@ -109,8 +109,8 @@ func (t *turn) deleteGroups(r *kmsg.DeleteGroupsRequest) {
 			code = wire.GroupIDNotFound
 		case !known.empty():
 			code = wire.NonEmptyGroup
-		default:
-			t.end(id, known)
+		case !t.end(id, known):
+			code = wire.CoordinatorLoadInProgress // asked again, it goes on
 		}
 		resp.Groups = append(resp.Groups, kmsg.DeleteGroupsResponseGroup{Group: id, ErrorCode: int16(code)})
 	}
@@ -122,18 +122,25 @@ func (g *group) empty() bool {
 	return (g.classic == nil || g.classic.state == stateEmpty) && (g.consumer == nil || len(g.consumer.members) == 0)
 }
 
-// end writes the tombstones of a group and all that it committed.
-func (t *turn) end(id string, g *group) {
+// end writes the tombstones of a group and all that it committed, and tells whether one decision was enough for that.
+func (t *turn) end(id string, g *group) bool {
 	for _, key := range sortedKeys(g.offsets) {
+		if t.forgotEnough() {
+			return false
+		}
 		t.deleted(id, key, g.offsets[key].Committed)
 		t.forget(id, key)
 	}
 	for _, key := range sortedKeys(g.unstable) {
-		if _, ok := g.offsets[key]; !ok {
+		if _, ok := g.offsets[key]; !ok && !t.forgotEnough() {
 			t.forget(id, key)
 		}
 	}
+	if t.forgotEnough() {
+		return false
+	}
 	t.endMembership(id, g)
+	return true
 }
 
 // endMembership writes the tombstones of a group without members.
@@ -152,6 +159,7 @@ func (t *turn) endMembership(id string, g *group) {
 }
 
 func (t *turn) forget(id string, key offsetKey) {
+	t.forgotten += 32 + len(id) + len(key.topic)
 	t.out.Records = append(t.out.Records, &OffsetRecord{Group: id, Topic: key.topic, Partition: key.partition, ProducerID: shard.NoProducer})
 }
 
@@ -170,6 +178,10 @@ func (t *turn) deleteOffsets(r *kmsg.OffsetDeleteRequest) {
 		for _, topic := range r.Topics {
 			out := kmsg.OffsetDeleteResponseTopic{Topic: topic.Topic}
 			for _, p := range topic.Partitions {
+				if t.forgotEnough() {
+					resp.ErrorCode = int16(wire.CoordinatorLoadInProgress) // asked again, it goes on
+					break
+				}
 				code := t.deleteOffset(r.Group, known, offsetKey{topic.Topic, p.Partition})
 				out.Partitions = append(out.Partitions, kmsg.OffsetDeleteResponseTopicPartition{Partition: p.Partition, ErrorCode: int16(code)})
 			}

@@ -254,7 +254,7 @@ func (t *turn) metadataChanged() {
 		if c == nil || len(c.members) == 0 {
 			continue
 		}
-		if len(t.out.Records) >= t.s.cfg.MaxSweepRecords {
+		if t.full() {
 			t.arm(TimerMetadata, "", "", 0)
 			return
 		}

@@ -218,6 +218,8 @@ type turn struct {
 	now time.Time
 	cmd *shard.Command
 	out shard.Outcome
+
+	forgotten int // bytes of the records that end offsets
 }
 
 func (t *turn) nowMs() int64 { return t.now.UnixMilli() }

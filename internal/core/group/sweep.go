@@ -1,23 +1,33 @@
 package group
 
 import (
+	"strings"
+
 	"holdfast/internal/base/event"
 	"holdfast/internal/core/shard"
-	"strings"
 )
+
+// maxForgotten bounds the bytes of what ends offsets in one decision: a group's name may have 32 KB, and each record has it.
+const maxForgotten = 8 << 20
+
+// forgotEnough tells whether the decision ends as many offsets as one may.
+func (t *turn) forgotEnough() bool { return t.forgotten >= maxForgotten }
+
+// full tells whether a decision that nobody waits for is large enough; another follows.
+func (t *turn) full() bool { return len(t.out.Records) >= t.s.cfg.MaxSweepRecords || t.forgotEnough() }
 
 // sweep ends offsets whose time has come, those of topics that are gone, and groups of which nothing is left. It takes
 // a bounded number at a time, and goes on at once if there is more.
 func (t *turn) sweep() {
 	next := t.s.cfg.SweepInterval
 	for _, id := range t.s.ids() {
-		if len(t.out.Records) >= t.s.cfg.MaxSweepRecords {
+		if t.full() {
 			next = 0
 			break
 		}
 		t.sweepGroup(id, t.s.groups[id])
 	}
-	if len(t.out.Records) > t.s.cfg.MaxSweepRecords {
+	if t.full() {
 		next = 0
 	}
 	t.arm(TimerSweep, "", "", next)
@@ -26,7 +36,7 @@ func (t *turn) sweep() {
 func (t *turn) sweepGroup(id string, g *group) {
 	left := len(g.offsets)
 	for _, key := range sortedKeys(g.offsets) {
-		if len(t.out.Records) >= t.s.cfg.MaxSweepRecords {
+		if t.full() {
 			return
 		}
 		c := g.offsets[key]
@@ -99,7 +109,7 @@ func (t *turn) topicsDeleted(r *shard.TopicsDeleted) {
 				if gone.ID != c.TopicID && !(c.TopicID.Zero() && gone.Name == key.topic) {
 					continue
 				}
-				if len(t.out.Records) >= t.s.cfg.MaxSweepRecords && !c.TopicID.Zero() {
+				if t.full() && !c.TopicID.Zero() {
 					t.arm(TimerSweep, "", "", 0) // the sweep finds the rest by its id
 					break
 				}
