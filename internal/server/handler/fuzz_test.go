@@ -3,6 +3,7 @@ package handler
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -38,7 +39,9 @@ func FuzzServe(f *testing.F) {
 		}
 		c := r.NewCall(&r.client, len(request), 0)
 		copy(c.Frame.B, request)
-		err := r.Serve(context.Background(), c)
+		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond) // a join may wait for minutes
+		defer cancel()
+		err := r.Serve(ctx, c)
 		if c.Waits() {
 			c.Finish()
 		}
@@ -85,5 +88,27 @@ func telling() []kmsg.Request {
 	del.Topics = []kmsg.DeleteRecordsRequestTopic{{Topic: "t", Partitions: []kmsg.DeleteRecordsRequestTopicPartition{{Offset: -1}}}}
 	pages := kmsg.NewPtrDescribeTopicPartitionsRequest()
 	pages.Topics = []kmsg.DescribeTopicPartitionsRequestTopic{{Topic: "t"}}
-	return []kmsg.Request{produce, fetch, list, metadata, configs, alter, del, pages}
+	return append([]kmsg.Request{produce, fetch, list, metadata, configs, alter, del, pages}, ofGroups()...)
+}
+
+// ofGroups are requests that do something with group g.
+func ofGroups() []kmsg.Request {
+	join := kmsg.NewPtrJoinGroupRequest()
+	join.Version, join.Group, join.SessionTimeoutMillis, join.RebalanceTimeoutMillis, join.ProtocolType = 3, "g", 10_000, 10, "consumer"
+	join.Protocols = []kmsg.JoinGroupRequestProtocol{{Name: "range", Metadata: []byte{0, 0, 0, 0, 0, 0, 0, 0, 0, 0}}}
+	beat := kmsg.NewPtrConsumerGroupHeartbeatRequest()
+	beat.Version, beat.Group, beat.MemberID, beat.RebalanceTimeoutMillis = 1, "c", "m", 1000
+	beat.SubscribedTopicNames, beat.Topics = []string{"t"}, []kmsg.ConsumerGroupHeartbeatRequestTopic{}
+	commit := kmsg.NewPtrOffsetCommitRequest()
+	commit.Version, commit.Group, commit.Generation = 8, "g", -1
+	part := kmsg.NewOffsetCommitRequestTopicPartition()
+	commit.Topics = []kmsg.OffsetCommitRequestTopic{{Topic: "t", Partitions: []kmsg.OffsetCommitRequestTopicPartition{part}}}
+	offsets := kmsg.NewPtrOffsetFetchRequest()
+	offsets.Version = 8
+	offsets.Groups = []kmsg.OffsetFetchRequestGroup{{Group: "g", Topics: []kmsg.OffsetFetchRequestGroupTopic{{Topic: "t", Partitions: []int32{0, 1}}}}, {Group: "c"}}
+	find := kmsg.NewPtrFindCoordinatorRequest()
+	find.Version, find.CoordinatorKeys = 4, []string{"g", "c"}
+	describe := kmsg.NewPtrDescribeGroupsRequest()
+	describe.Version, describe.Groups = 6, []string{"g", "c"}
+	return []kmsg.Request{find, join, beat, commit, offsets, describe}
 }
