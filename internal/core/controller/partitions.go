@@ -65,6 +65,9 @@ func (m *Machine) addPartitions(t *kmsg.CreatePartitionsRequestTopic, p *placer)
 	switch add := int(t.Count) - have; {
 	case add == 0:
 		return nil, refuse(wire.InvalidPartitions, "Topic already has %d partition(s).", have)
+	case t.Topic == image.TopicOffsets || t.Topic == image.TopicTransactions:
+		// Which partition has a group follows from how many there are: what was committed would be somewhere else.
+		return nil, refuse(wire.InvalidPartitions, "The number of partitions of %s cannot change: what is stored there is found by it.", t.Topic)
 	case add < 0:
 		return nil, refuse(wire.InvalidPartitions, "The topic %s currently has %d partition(s); %d would not be an increase.", t.Topic, have, t.Count)
 	case t.Assignment != nil && len(t.Assignment) != add:
