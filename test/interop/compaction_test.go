@@ -296,3 +296,58 @@ func firstDifference(t *testing.T, what string, got, want []string) {
 	}
 	t.Errorf("%s: %d here, %d there; from number %d on:\nholdfast     %.600q\nApache Kafka %.600q", what, len(got), len(want), i, got[i:min(i+4, len(got))], want[i:min(i+4, len(want))])
 }
+
+// TestClientsReadCompacted has every client read a compacted topic: offsets are missing, and batches are empty.
+func TestClientsReadCompacted(t *testing.T) {
+	t.Parallel()
+	b := startHoldfast(t)
+	alter(t, b, true, "log.cleaner.backoff.ms", "100")
+	b.CreateTopic(t, compacted, 1, map[string]string{"cleanup.policy": "compact", "segment.bytes": "1048576", "retention.ms": "-1"})
+	w, random := newWriters(t, b), rand.New(rand.NewPCG(3, 4))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	write := func(c *kgo.Client, r change) {
+		t.Helper()
+		c.Produce(ctx, &kgo.Record{Key: []byte(r.key), Value: r.value, Headers: []kgo.RecordHeader{{Key: "h", Value: []byte("x")}}}, nil)
+		if err := c.Flush(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, batch := range changes(random, 150) {
+		for _, r := range batch {
+			write([]*kgo.Client{w.plain, w.idempotent}[random.IntN(2)], r)
+		}
+	}
+	for _, c := range []*kgo.Client{w.idempotent, w.plain} { // the last batch of the first is empty then
+		write(c, change{"k0", []byte("last")})
+	}
+	holdfast(t).run(t, "", "topic", "compact", compacted, "-b", b.Addr)
+	dir := b.Partition(t, compacted, 0)
+	for ended := false; !ended; { // the active segment is ended, and an empty one begun
+		files := filesOf(t, dir, ".log")
+		info, err := os.Stat(files[len(files)-1])
+		if ended = err == nil && info.Size() == 0; !ended {
+			select {
+			case <-ctx.Done():
+				t.Fatalf("segments are %q\n%s", files, tail(b.log.String()))
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+	}
+	awaitCompacted(t, b, dir)
+	if out := holdfast(t).run(t, "", "dump", dir); !strings.Contains(out, "  0 records") {
+		t.Errorf("no batch is empty:\n%s", tail(out))
+	}
+	want := len(readAllOf(t, b))
+	partitions := []partition{{compacted, 0, want}}
+	all := clients(t)
+	reference := franzRead(t, b, partitions)
+	if len(reference) != want || want < 20 || reference[0].Offset == 0 {
+		t.Fatalf("%d records, want %d", len(reference), want)
+	}
+	for _, c := range all {
+		if c.read != nil {
+			t.Run(c.name, func(t *testing.T) { compare(t, c.name, c.read(t, b, partitions), reference) })
+		}
+	}
+}
