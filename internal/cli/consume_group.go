@@ -15,6 +15,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
+// instancePatience is how long a static member waits for another one's session to end: longer than the default, 45 s.
+const instancePatience = time.Minute
+
 // leaveWithin bounds the last commit and the leave: whoever stops a consumer does not wait for a cluster that is away.
 const leaveWithin = 15 * time.Second
 
@@ -33,6 +36,8 @@ type groupReader struct {
 
 	committed time.Time // when last
 	came      time.Time // the last record
+	taken     time.Time // since when another one has been found to be this static member
+	said      string    // the last notice about the session
 }
 
 // runGroup reads topic as a member of the group until it is interrupted, has what it wants, or cannot go on.
@@ -173,7 +178,7 @@ func (r *groupReader) take(ctx context.Context, all []*kgo.Record) error {
 	}
 	done, err := 0, error(nil)
 	if len(records) > 0 {
-		r.came = time.Now()
+		r.came, r.said, r.taken = time.Now(), "", time.Time{}
 		done, err = r.handle(ctx, records)
 	}
 	switch {
@@ -245,14 +250,34 @@ func (r *groupReader) sessionTrouble(err error) error {
 	switch {
 	case errors.Is(err, kerr.InconsistentGroupProtocol):
 		return failed(err, "See `holdfast group describe "+r.flags.name+"`, and use the same --protocol and partition.assignment.strategy.", "could not %s: its members use another protocol or assignor", doing)
+	case errors.Is(err, kerr.UnreleasedInstanceID) && r.waitsForInstance():
+		return nil
 	case errors.Is(err, kerr.FencedInstanceID), errors.Is(err, kerr.UnreleasedInstanceID):
 		return failed(err, "Each running member needs an --instance of its own.", "could not %s: another one runs as --instance %s", doing, r.flags.instance)
 	case errors.Is(err, kerr.GroupAuthorizationFailed), errors.Is(err, kerr.InvalidGroupID), errors.Is(err, kerr.GroupMaxSizeReached),
 		errors.Is(err, kerr.InvalidSessionTimeout), errors.Is(err, kerr.UnsupportedAssignor), errors.Is(err, kerr.InvalidRequest), errors.Is(err, kerr.UnsupportedVersion):
 		return r.client.explain(err, doing)
 	}
-	r.app.notice("group %s: %s; joining again", r.flags.name, kafkaError(err))
+	r.sayOnce("%s; joining again", kafkaError(err))
 	return nil
+}
+
+// waitsForInstance tells whether the static member may still be one that was killed: its place is free again when its
+// session has timed out.
+func (r *groupReader) waitsForInstance() bool {
+	if r.taken.IsZero() {
+		r.taken = time.Now()
+	}
+	r.sayOnce("another one runs as --instance %s, or was killed a moment ago; waiting for its session to end", r.flags.instance)
+	return time.Since(r.taken) < instancePatience
+}
+
+// sayOnce says the same thing once until records come again: the client tries several times a second.
+func (r *groupReader) sayOnce(format string, args ...any) {
+	if said := fmt.Sprintf(format, args...); said != r.said {
+		r.said = said
+		r.app.notice("group %s: %s", r.flags.name, said)
+	}
 }
 
 // outOfRange goes on where --offset says, and tells what is skipped or read again.

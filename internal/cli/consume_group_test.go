@@ -120,6 +120,45 @@ func TestGroupKilledLosesNothing(t *testing.T) {
 	t.Logf("%d records came again", wantAll(t, seen, n))
 }
 
+// So does one that is killed while its command runs.
+func TestGroupExecKilledLosesNothing(t *testing.T) {
+	const n = 300
+	b := numbered(t, 3, n)
+	out := filepath.Join(t.TempDir(), "out")
+	args := []string{"consume", "t", "--group", "g", "--instance", "one", "--batch", "4", "--exec", "cat >> " + out, "-b", b, "--idle", "500ms"}
+	for round := range 4 {
+		cmd := program(t, args...)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		for round < 3 && lineCount(out) < 40*(round+1) {
+			time.Sleep(time.Millisecond) // sleep: what another process does is seen by looking again
+		}
+		if round < 3 {
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_ = cmd.Wait() // it was killed
+	}
+	text, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[int]int{}
+	count(t, seen, strings.Split(strings.TrimSpace(string(text)), "\n"))
+	t.Logf("%d records came again", wantAll(t, seen, n))
+}
+
+// lineCount is how many lines a file has; none where it is not there yet.
+func lineCount(path string) int {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0
+	}
+	return strings.Count(string(text), "\n")
+}
+
 // readerOf is what a scanner has not scanned: what it holds already, and what is still in r.
 func readerOf(scan *bufio.Scanner, r io.Reader) io.Reader {
 	pr, pw := io.Pipe()

@@ -258,7 +258,7 @@ func (g group) busy(doing string) error {
 	}
 	return failed(kerr.NonEmptyGroup, "Stop them first: a running member would go on where it is, and its next commit would take the place of what is done here.\n"+
 		"A member that was killed counts until its session has timed out.",
-		"could not %s: group %s has %s%s and is %s", doing, g.name, plural(int64(len(g.members)), "member"), whom, strings.ToLower(g.state))
+		"could not %s: it has %s%s and is %s", doing, plural(int64(len(g.members)), "member"), whom, strings.ToLower(g.state))
 }
 
 func topicSet(set kadm.TopicsSet) map[string][]int32 {

@@ -89,7 +89,7 @@ func (d *groupDelete) whole(ctx context.Context, c *client, name string) error {
 		now, _ := c.describeGroups(ctx, []string{name}) // for the names of its members
 		g := now[name]
 		g.name = name
-		return g.busy("delete it")
+		return g.busy("delete group " + name)
 	case err != nil && !missing:
 		return c.explain(err, "delete group "+name)
 	case d.app.json():

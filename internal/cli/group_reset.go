@@ -106,7 +106,7 @@ func (r *groupReset) run(ctx context.Context, name string) error {
 	}
 	if r.execute {
 		if g.holds() {
-			return g.busy("move its offsets")
+			return g.busy("move the offsets of group " + g.name)
 		}
 		if err := saveOffsets(r.save, moves); err != nil {
 			return err
@@ -260,7 +260,7 @@ func (c *client) move(ctx context.Context, g group, moves []resetMove) error {
 		switch {
 		case errors.Is(o.Err, kerr.UnknownMemberID), errors.Is(o.Err, kerr.IllegalGeneration), errors.Is(o.Err, kerr.StaleMemberEpoch):
 			now, _ := c.describeGroups(ctx, []string{g.name}) // a member came in between
-			return cmp.Or(now[g.name].busyIfAny("move its offsets"), c.explain(o.Err, doing))
+			return cmp.Or(now[g.name].busyIfAny(doing), c.explain(o.Err, doing))
 		case o.Err != nil:
 			refused = append(refused, c.explain(o.Err, fmt.Sprintf("move group %s in %s partition %d", g.name, o.Topic, o.Partition)))
 		}
