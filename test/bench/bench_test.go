@@ -169,7 +169,7 @@ func TestRows(t *testing.T) {
 		}
 		seen[r.name] = true
 	}
-	if chosen := choose(b.rows(), "latency, recovery", "kafka"); len(chosen) != 4 || len(chosen[0].variants) != 1 {
+	if chosen := choose(b.rows(), options{rows: "latency, recovery", skip: "synced", variants: "kafka"}); len(chosen) != 3 || len(chosen[0].variants) != 1 {
 		t.Errorf("%d rows chosen", len(chosen))
 	}
 }

@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -43,91 +43,74 @@ func main() {
 
 func run(ctx context.Context) error {
 	b := &bench{progress: os.Stderr}
-	var (
-		rows      = flag.String("rows", "", "measure only rows whose name contains one of these, separated by commas")
-		variants  = flag.String("variants", "", "measure only variants whose name contains one of these, separated by commas")
-		list      = flag.Bool("list", false, "list the rows")
-		load      = flag.Bool("generate", false, "be a load generator, for the harness alone")
-		bin       = flag.String("bin", "", "a holdfast program; without it this checkout is built")
-		against   = flag.String("against", "", "another holdfast program, to be measured in Kafka's place: before and after a change")
-		temp      = flag.String("dir", "", "where data folders are made (the file system that is measured; default: the system's)")
-		out       = flag.String("json", "", "write all measurements to this file")
-		warmGB    = flag.Float64("warm", 4, "GB of guest memory to touch before each measurement")
-		write     = flag.Bool("write", false, "write docs/performance.md and its pictures")
-		from      = flag.String("from", "", "measure nothing: take the measurements from these files of -json, separated by commas")
-		note      = flag.String("note", "", "what readers of the report must know, first of all")
-		curves    = flag.Bool("curves", false, "measure how cost grows, too: partitions, connections, record size, GB kept")
-		gate      = flag.Bool("gate", false, "compare what a request costs with the accepted figures; needs no Kafka, and no quiet machine")
-		accept    = flag.Bool("accept", false, "with -gate: make what is measured the accepted figures")
-		serveArgs = flag.String("serve", "", "further arguments of holdfast serve, separated by spaces")
-	)
-	flag.BoolVar(&b.share, "share", false, "let rows share a broker instead of a fresh one each, where what they measure allows it")
-	short := flag.Bool("short", false, "all rows in about half an hour: -share -scale 0.1 -warmup 1s -warm 1, where not said otherwise")
-	flag.IntVar(&b.rounds, "rounds", 3, "rounds")
-	flag.Float64Var(&b.scale, "scale", 1, "scale all amounts; published figures are of 1")
-	flag.DurationVar(&b.warmup, "warmup", 5*time.Second, "load before the clock starts")
-	flag.BoolVar(&b.keep, "keep", false, "keep the data folders")
-	flag.StringVar(&b.profiles, "profile", "", "write CPU profiles of Holdfast into this folder")
-	flag.Parse()
-	if *short {
-		if err := setUnlessGiven(map[string]string{"share": "true", "scale": "0.1", "warmup": "1s", "warm": "1"}); err != nil {
-			return err
-		}
-	}
-	b.warmBytes = int(*warmGB * 1e9)
-	if *load {
+	o, err := b.parse()
+	switch {
+	case err != nil:
+		return err
+	case o.load:
 		return generate(ctx, os.Stdin, os.Stdout)
+	case o.gate:
+		return b.runGate(ctx, o)
 	}
-	if *gate {
-		b.warmBytes = 0
-		if err := b.prepareHoldfast(ctx, *temp, *bin, strings.Fields(*serveArgs), true); err != nil {
-			return err
-		}
-		defer os.RemoveAll(b.temp)
-		return b.gate(ctx, *accept)
+	chosen := choose(b.rows(), o)
+	if o.curves {
+		chosen = append(chosen, choose(b.curves(), o)...)
 	}
-	chosen := choose(b.rows(), *rows, *variants)
-	if *curves {
-		chosen = append(chosen, choose(b.curves(), *rows, *variants)...)
-	}
-	if *list {
-		for _, r := range chosen {
-			fmt.Printf("%-32s %4.0f s a round  %s\n", r.name, b.estimate(r).Seconds(), r.what)
-		}
-		fmt.Printf("%d rows, %d rounds: about %v on a quiet machine\n", len(chosen), b.rounds, b.estimateAll(chosen))
+	if o.list {
+		b.list(chosen)
 		return nil
 	}
-	report := &report{Host: describeHost(), Began: time.Now(), Scale: b.scale, WarmGB: *warmGB, Rounds: b.rounds, Shared: b.share}
-	if *from != "" {
-		if err := report.load(*from); err != nil {
+	report := &report{Host: describeHost(), Began: time.Now(), Scale: b.scale, WarmGB: float64(b.warmBytes) / 1e9, Rounds: b.rounds, Shared: b.share}
+	if o.from != "" {
+		if err := report.load(o.from); err != nil {
 			return err
 		}
-	} else if err := b.prepare(ctx, *temp, *bin, *against, strings.Fields(*serveArgs)); err != nil {
+	} else if err := b.prepare(ctx, o); err != nil {
 		return err
-	} else if err := b.measureAll(ctx, chosen, report, *out); err != nil {
+	} else if err := b.measureAll(ctx, chosen, report, o.out); err != nil {
 		return errors.Join(err, report.markdown(os.Stdout, b.rows())) // what there is
 	}
-	if *note != "" {
-		report.Note = *note
+	if o.note != "" {
+		report.Note = o.note
 	}
 	if err := report.markdown(os.Stdout, b.rows()); err != nil {
 		return err
 	}
-	if *write {
+	if o.write {
 		return report.publish(b.rows())
 	}
 	return nil
 }
 
-// choose keeps the rows and variants whose names contain one of the wanted words.
-func choose(all []row, rows, variants string) (chosen []row) {
+func (b *bench) list(rows []row) {
+	for _, r := range rows {
+		fmt.Printf("%-44s %4.0f s a round  %s\n", r.name, b.estimate(r).Seconds(), r.what)
+	}
+	fmt.Printf("%d rows, %d rounds: about %v on a quiet machine\n", len(rows), b.rounds, b.estimateAll(rows))
+}
+
+// runGate needs Holdfast alone.
+func (b *bench) runGate(ctx context.Context, o options) error {
+	b.warmBytes = 0
+	if err := b.prepareHoldfast(ctx, o, true); err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.temp)
+	return b.gate(ctx, o.accept)
+}
+
+// choose keeps the rows and variants whose names contain one of the wanted words, and of the rows none of the unwanted.
+func choose(all []row, o options) (chosen []row) {
 	for _, r := range all {
-		if !named(r.name, rows) {
+		if !named(r.name, o.rows) || o.skip != "" && named(r.name, o.skip) {
 			continue
+		}
+		if o.tuned && slices.Contains(names(r.variants), theirs.name) && !r.alone {
+			r.variants = slices.Insert(slices.Clone(r.variants), 1, theirsTuned)
 		}
 		var kept []variant
 		for _, v := range r.variants {
-			if named(v.name, variants) {
+			if named(v.name, o.variants) {
 				kept = append(kept, v)
 			}
 		}
@@ -135,6 +118,13 @@ func choose(all []row, rows, variants string) (chosen []row) {
 		chosen = append(chosen, r)
 	}
 	return chosen
+}
+
+func names(variants []variant) (list []string) {
+	for _, v := range variants {
+		list = append(list, v.name)
+	}
+	return list
 }
 
 func named(name, words string) bool {
@@ -146,45 +136,33 @@ func named(name, words string) bool {
 	return false
 }
 
-// setUnlessGiven sets flags that the command line leaves alone.
-func setUnlessGiven(values map[string]string) error {
-	given := map[string]bool{}
-	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	for name, value := range values {
-		if !given[name] {
-			if err := flag.Set(name, value); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // prepare builds what is measured.
-func (b *bench) prepare(ctx context.Context, temp, bin, against string, serveArgs []string) (err error) {
-	if err := b.prepareHoldfast(ctx, temp, bin, serveArgs, b.profiles != ""); err != nil {
+func (b *bench) prepare(ctx context.Context, o options) error {
+	if err := b.prepareHoldfast(ctx, o, b.profiles != ""); err != nil {
 		return err
 	}
-	if against != "" {
-		b.systems["kafka"] = holdfast(against, serveArgs, b.profiles != "")
+	if o.against != "" {
+		b.systems["kafka"] = holdfast(o.against, strings.Fields(o.serveArgs), b.profiles != "")
 		return nil
 	}
 	classpath, err := kafkaClasspath()
-	b.systems["kafka"] = kafka(classpath)
+	b.systems["kafka"] = kafka("kafka", classpath, "1g", nil)
+	b.systems["kafka tuned"] = kafka("kafka tuned", classpath, "4g", tuning())
 	return err
 }
 
-func (b *bench) prepareHoldfast(ctx context.Context, temp, bin string, serveArgs []string, profiled bool) (err error) {
-	if b.temp, err = os.MkdirTemp(temp, "holdfast-bench-"); err != nil {
+func (b *bench) prepareHoldfast(ctx context.Context, o options, profiled bool) (err error) {
+	if b.temp, err = os.MkdirTemp(o.temp, "holdfast-bench-"); err != nil {
 		return err
 	}
 	b.device = deviceOf(b.temp)
+	bin := o.bin
 	if bin == "" {
 		if bin, err = buildHoldfast(ctx, b.temp); err != nil {
 			return err
 		}
 	}
-	b.systems = map[string]*system{"holdfast": holdfast(bin, serveArgs, profiled)}
+	b.systems = map[string]*system{"holdfast": holdfast(bin, strings.Fields(o.serveArgs), profiled)}
 	return nil
 }
 

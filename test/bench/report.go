@@ -113,8 +113,8 @@ var beside = []string{cpuPerGB, p99, rssPeak, deviceBytes}
 
 // markdown writes one table for all rows: a line a figure.
 func (r *report) markdown(w io.Writer, rows []row) error {
-	fmt.Fprintf(w, "%s, %s; %d rounds, scale %g, %g GB of guest memory touched before each measurement.\n\n",
-		r.Host, r.Began.UTC().Format("2006-01-02 15:04 MST"), r.Rounds, r.Scale, r.WarmGB)
+	fmt.Fprintf(w, "%s, %s; %d rounds, scale %g, %g GB of guest memory touched before each measurement%s.\n\n", r.Host,
+		r.Began.UTC().Format("2006-01-02 15:04 MST"), r.Rounds, r.Scale, r.WarmGB, map[bool]string{true: ", rows shared brokers"}[r.Shared])
 	if r.Note != "" {
 		fmt.Fprintf(w, "**%s**\n\n", r.Note)
 	}
@@ -139,9 +139,33 @@ func (r *report) markdown(w io.Writer, rows []row) error {
 			title = ""
 		}
 	}
+	if err := r.tuned(w, rows); err != nil {
+		return err
+	}
 	for _, f := range failed {
 		if _, err := fmt.Fprintf(w, "\nFailed: %s\n", f); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// tuned is a second table, where Kafka was measured with other settings, too.
+func (r *report) tuned(w io.Writer, rows []row) error {
+	if !slices.ContainsFunc(r.Measurements, func(m measurement) bool { return m.Variant == theirsTuned.name }) {
+		return nil
+	}
+	fmt.Fprintf(w, "\nKafka with a heap of 4 GB and %s:\n\n", strings.Join(tuning(), ", "))
+	fmt.Fprintln(w, "| row | figure | Kafka 4.3.1 | tuned | Holdfast | ratio to tuned |\n|---|---|---|---|---|---|")
+	for _, row := range rows {
+		for _, a := range row.aims {
+			base, tuned, own := r.of(row.name, theirs.name, a.figure), r.of(row.name, theirsTuned.name, a.figure), r.of(row.name, ours.name, a.figure)
+			if tuned.Rounds == 0 {
+				continue
+			}
+			if _, err := fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s |\n", row.name, a.figure, base, tuned, own, ratio(a.figure, tuned, own, 0)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -28,6 +28,7 @@ var (
 	ours         = variant{"holdfast", "holdfast", nil}
 	oursUnsynced = variant{"holdfast unsynced", "holdfast", map[string]string{"commit.sync": "false"}}
 	theirs       = variant{"kafka", "kafka", nil}
+	theirsTuned  = variant{"kafka tuned", "kafka tuned", nil}
 	theirsSynced = variant{"kafka synced", "kafka", map[string]string{"flush.messages": "1"}}
 )
 

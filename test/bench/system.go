@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -50,16 +51,16 @@ func holdfast(bin string, extra []string, profiled bool) *system {
 	}}
 }
 
-// kafka is Apache Kafka with the options that its own start script gives the JVM, and its own defaults.
-func kafka(classpath string) *system {
-	return &system{name: "kafka", command: func(ctx context.Context, b *broker) (*exec.Cmd, error) {
+// kafka is Apache Kafka with the options that its own start script gives the JVM, its own defaults, and further settings.
+func kafka(name, classpath, heap string, settings []string) *system {
+	return &system{name: name, command: func(ctx context.Context, b *broker) (*exec.Cmd, error) {
 		config := filepath.Join(b.dir, "server.properties")
 		if _, err := os.Stat(config); err != nil {
-			if err := formatKafka(ctx, classpath, b.dir, config, b.address); err != nil {
+			if err := formatKafka(ctx, classpath, b.dir, config, b.address, settings); err != nil {
 				return nil, err
 			}
 		}
-		return exec.Command("java", "-server", "-Xms1g", "-Xmx1g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",
+		return exec.Command("java", "-server", "-Xms"+heap, "-Xmx"+heap, "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",
 			"-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent", "-Xshare:auto",
 			"-Djava.awt.headless=true", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
 			"-cp", classpath, "kafka.Kafka", config), nil
@@ -69,7 +70,16 @@ func kafka(classpath string) *system {
 // noRebalanceDelay has a new group's first rebalance begin at once: it waits 3 s for more members otherwise, on both.
 const noRebalanceDelay = "group.initial.rebalance.delay.ms=0"
 
-func formatKafka(ctx context.Context, classpath, dir, config, address string) error {
+// tuning is what is commonly advised for a Kafka under load, for this machine's number of processors.
+func tuning() []string {
+	n := runtime.NumCPU()
+	return []string{
+		fmt.Sprintf("num.network.threads=%d", 2*n), fmt.Sprintf("num.io.threads=%d", 4*n), "queued.max.requests=1000",
+		"socket.send.buffer.bytes=1048576", "socket.receive.buffer.bytes=1048576", "log.segment.bytes=1073741824",
+	}
+}
+
+func formatKafka(ctx context.Context, classpath, dir, config, address string, settings []string) error {
 	peer, err := freeAddress()
 	if err != nil {
 		return err
@@ -82,6 +92,7 @@ func formatKafka(ctx context.Context, classpath, dir, config, address string) er
 		"share.coordinator.state.topic.replication.factor=1", "share.coordinator.state.topic.min.isr=1",
 		noRebalanceDelay, // as in the server.properties that Kafka comes with
 	}
+	lines = append(lines, settings...)
 	if err := os.WriteFile(config, []byte(strings.Join(lines, "\n")), 0o644); err != nil {
 		return err
 	}
