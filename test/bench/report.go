@@ -268,12 +268,22 @@ func (r *report) publish(rows []row) error {
 
 const introduction = `# Performance: Holdfast beside Apache Kafka
 
-Written by ` + "`go run ./test/bench -curves -write`" + `, which says how it measures in its package comment. Kafka runs from its
-published jars with its own defaults: a record is acknowledged when it is in the page cache. Holdfast's default is that an
-acknowledged record is on stable storage; "unsynced" is Holdfast with ` + "`commit.sync=false`" + `, which promises what Kafka does.
+Written by ` + "`go run ./test/bench -write`" + `, which says how it measures in its package comment. Both run on one machine, one
+after the other in each round, with the load generator beside them: a Go client (franz-go), which takes its share of the
+processors. Nothing here is about many brokers or a network.
 
-A figure is the median of the rounds, with the lowest and the highest. A ratio is how many times better Holdfast is, in
-bold where it reaches its aim. CPU is the broker's own, in seconds for each GB of keys and values. "Others" is the share of the
-machine that neither broker nor load generator used: where it is large, the row was measured on a busy machine.
+Kafka runs from its published jars with its own defaults: a record is acknowledged when it is in the page cache. Holdfast's
+default is that an acknowledged record is on stable storage; "unsynced" is Holdfast with ` + "`commit.sync=false`" + `, which promises
+what Kafka does. Rows with "synced" in their name compare with Kafka set to sync each write (` + "`flush.messages=1`" + `). After each
+produce row all records are read back and counted, and after each row of commits the offsets; one that is missing fails the row.
+
+A figure is the median of the rounds, with the lowest and the highest. A ratio is how many times better Holdfast is (below 1x:
+worse), in bold where it reaches its aim; aims were set before anything was measured. CPU is the broker's own, in seconds for
+each GB of keys and values. "Device bytes a byte" counts what reached the device before the last acknowledgement: a system
+that does not sync may have written less by then. "Others" is the share of the machine that neither broker nor load
+generator used: where it is large, the row was measured on a busy machine.
+
+How soon a change in a group is noticed is up to the members' heartbeats: 3 s apart in a classic group, which no broker can
+shorten. The row with heartbeats of 100 ms shows the broker's own share.
 
 `
