@@ -393,3 +393,24 @@ func TestGroupJoinAndTheRequestBehindIt(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// The topic of the coordinators is theirs: clients see that it is internal, and cannot write to it or grow it.
+func TestTheTopicOfTheCoordinatorsIsInternal(t *testing.T) {
+	n := start(t, t.TempDir(), "offsets.topic.num.partitions=3")
+	groupOfNothing(t, n)
+	c := dial(t, n)
+	const name = "__consumer_offsets"
+	topic := askMetadata(c, 12, false, name).Topics[0]
+	if !topic.IsInternal || len(topic.Partitions) != 3 {
+		t.Errorf("internal %v, %d partitions", topic.IsInternal, len(topic.Partitions))
+	}
+	if r := produced(c.ask(produceOf(name, 0, -1, goodBatch(t)))); r.ErrorCode != int16(wire.InvalidTopicException) {
+		t.Errorf("a client's produce: %v", wire.Code(r.ErrorCode))
+	}
+	grow := kmsg.NewPtrCreatePartitionsRequest()
+	grow.Version, grow.TimeoutMillis = 3, 5000
+	grow.Topics = []kmsg.CreatePartitionsRequestTopic{{Topic: name, Count: 4}}
+	if r := c.ask(grow).(*kmsg.CreatePartitionsResponse).Topics[0]; r.ErrorCode != int16(wire.InvalidPartitions) {
+		t.Errorf("more partitions: %v", wire.Code(r.ErrorCode))
+	}
+}
