@@ -232,6 +232,16 @@ func ValidateTopic(settings map[string]string) []error {
 	return errs
 }
 
+// TopicConflict judges what the settings of one topic say together, each being valid by itself. The error is a *KeyError.
+func TopicConflict(settings map[string]string) error {
+	c := ResolveTopic(nil, settings)
+	if c.MinCompactionLagMs > c.MaxCompactionLagMs {
+		return &KeyError{Scope: ScopeTopic, Key: "min.compaction.lag.ms", Message: strconv.FormatInt(c.MinCompactionLagMs, 10) +
+			" is more than max.compaction.lag.ms, " + strconv.FormatInt(c.MaxCompactionLagMs, 10)}
+	}
+	return nil
+}
+
 func unknownTopic(name string) error {
 	if b, ok := Broker(name); ok && b.Doc != "" {
 		why := "is a setting of brokers, not of topics"

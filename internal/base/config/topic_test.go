@@ -134,6 +134,16 @@ func TestValidateTopic(t *testing.T) {
 	}
 }
 
+func TestTopicConflict(t *testing.T) {
+	err := TopicConflict(map[string]string{"min.compaction.lag.ms": "6", "max.compaction.lag.ms": "5"})
+	if err == nil || err.Error() != "topic setting min.compaction.lag.ms: 6 is more than max.compaction.lag.ms, 5" {
+		t.Error(err)
+	}
+	if err := TopicConflict(map[string]string{"min.compaction.lag.ms": "5", "max.compaction.lag.ms": "5"}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestValidateBroker(t *testing.T) {
 	for setting, want := range map[string]string{
 		"node.id=3":                             "broker setting node.id: changes only with a restart",

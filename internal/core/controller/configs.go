@@ -172,10 +172,31 @@ func (a *alteration) change(res resource, changes []change) *refusal {
 	if r := a.m.checkExists(res); r != nil {
 		return r
 	}
+	if r := checkTogether(res, old, changes); r != nil {
+		return r
+	}
 	if r := a.budget.take(records); r != nil {
 		return r
 	}
 	a.records = append(a.records, records...)
+	return nil
+}
+
+// checkTogether says whether the settings of a topic agree with each other once they are changed.
+func checkTogether(res resource, old *image.Configs, changes []change) *refusal {
+	if res.kind != kmsg.ConfigResourceTypeTopic {
+		return nil
+	}
+	all := map[string]string{}
+	maps.Copy(all, old.Map())
+	for _, c := range changes {
+		if delete(all, c.key); c.value != nil {
+			all[c.key] = *c.value
+		}
+	}
+	if err := config.TopicConflict(all); err != nil {
+		return &refusal{badConfig(res), err.Error()}
+	}
 	return nil
 }
 
@@ -317,6 +338,9 @@ func (m *Machine) setTopicConfigs(topic string, values map[string]string) ([]ima
 			return nil, r
 		}
 		records = append(records, &image.ConfigRecord{Resource: image.ResourceTopic, Name: topic, Key: name, Value: &value})
+	}
+	if err := config.TopicConflict(values); err != nil {
+		return nil, &refusal{badConfig(res), err.Error()}
 	}
 	return records, nil
 }
