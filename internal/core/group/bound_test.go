@@ -86,6 +86,35 @@ func TestOutcomesAreBounded(t *testing.T) {
 	}
 }
 
+// TestCrowdsAreBounded: an assignment writes a record a member, so a group with a long name has fewer.
+func TestCrowdsAreBounded(t *testing.T) {
+	c, refused := newCrowd(2000), 0
+	name, largest := strings.Repeat("g", 30_000), 0
+	look := func(out shard.Outcome) {
+		size := 0
+		for _, r := range out.Records {
+			key, value := r.Encode()
+			size += len(key) + len(value)
+		}
+		largest = max(largest, size)
+	}
+	for i := range 700 {
+		r := kmsg.NewPtrConsumerGroupHeartbeatRequest()
+		r.Version, r.Group, r.MemberID = 1, name, fmt.Sprintf("m%04d", i)
+		r.Topics, r.RebalanceTimeoutMillis, r.SubscribedTopicNames = []kmsg.ConsumerGroupHeartbeatRequestTopic{}, 60000, []string{"t"}
+		out := c.do(r)
+		look(out)
+		if out.Replies[0].Response.(*kmsg.ConsumerGroupHeartbeatResponse).ErrorCode == int16(wire.GroupMaxSizeReached) {
+			refused++
+		}
+	}
+	c.now += 1000
+	look(c.do(&shard.Fired{Timer: TimerKey{TimerAssign, name, ""}}))
+	if largest > 16<<20 || refused == 0 || refused > 500 {
+		t.Errorf("%d of 700 members were refused, the largest decision is %d bytes; the host takes 16 MiB", refused, largest)
+	}
+}
+
 // someError is the last error of an answer.
 func someError(r kmsg.Response) int16 {
 	switch r := r.(type) {

@@ -177,11 +177,27 @@ func (t *turn) whoBeats(b *beating) *refusal {
 		return nil
 	case r.MemberEpoch != epochJoin:
 		return &refusal{wire.UnknownMemberID, "Member " + id + " is not a member of group " + r.Group + "."}
-	case len(c.members) >= t.s.cfg.ConsumerMaxSize:
+	case t.crowded(c, id):
 		return &refusal{wire.GroupMaxSizeReached, "The consumer group has reached its maximum capacity."}
 	}
 	b.m = consumerMember{ID: id, memberValue: memberValue{RebalanceMs: -1}, currentValue: currentValue{State: memberStable}}
 	return nil
+}
+
+// maxTargetBytes bounds what one assignment writes, a record a member: names of 32 KB are few in a batch. Groups with
+// names as people give them have room for some 45,000 members.
+const maxTargetBytes = 8 << 20
+
+// crowded tells whether a group has no room for one more member.
+func (t *turn) crowded(c *consumer, id string) bool {
+	if len(c.members) >= t.s.cfg.ConsumerMaxSize {
+		return true
+	}
+	size := 128 + len(c.id) + len(id)
+	for other := range c.members { // order-free
+		size += 128 + len(c.id) + len(other)
+	}
+	return size > maxTargetBytes
 }
 
 // whichInstance lets a static member take the place of one of the same instance that said it would come back.

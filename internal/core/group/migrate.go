@@ -197,7 +197,7 @@ func (t *turn) whoJoins(b *beating, r *kmsg.JoinGroupRequest) (done bool) {
 	}
 	if b.before != nil {
 		b.m = *b.before
-	} else if b.m.State = memberStable; len(c.members) >= t.s.cfg.ConsumerMaxSize {
+	} else if b.m.State = memberStable; t.crowded(c, id) {
 		t.refuseJoin(r, "", wire.GroupMaxSizeReached)
 		return true
 	}
