@@ -31,6 +31,9 @@ func parts(r kmsg.Response) iter.Seq2[int16, int] {
 			yield(r.ErrorCode, 0)
 		case *kmsg.LeaveGroupResponse:
 			leaveParts(r, yield)
+		case *kmsg.InitProducerIDResponse, *kmsg.EndTxnResponse, *kmsg.AddPartitionsToTxnResponse, *kmsg.TxnOffsetCommitResponse,
+			*kmsg.DescribeTransactionsResponse, *kmsg.ListTransactionsResponse:
+			txnParts(r, yield)
 		default:
 			adminParts(r, yield)
 		}
