@@ -19,8 +19,8 @@ import (
 const (
 	offsetShards   = 2
 	commitPatience = 5 * time.Second
-	shortAnswer    = commitPatience + time.Second // by then whoever asks has an answer
-	longAnswer     = 60 * time.Second             // and whoever joins
+	shortAnswer    = commitPatience + 3*time.Second // by then whoever asks has an answer; a load may be in the way twice
+	longAnswer     = 60 * time.Second               // and whoever joins
 )
 
 // groups is the life of consumer groups around the coordinator: who asks it, and what it said.
@@ -125,6 +125,8 @@ func (n *node) coordinate() {
 // ask is a request to a coordinator on its way.
 type ask struct {
 	node    *node
+	group   string
+	what    string
 	asked   *coord.Asked
 	arrived time.Time
 	seq     int64
@@ -137,7 +139,7 @@ type ask struct {
 // send sends a request to the coordinator of a group.
 func (g *groups) send(id string, q kmsg.Request, a *ask) {
 	w := g.w
-	a.node = w.node
+	a.node, a.group, a.what = w.node, id, kmsg.NameForKey(q.Key())
 	w.after(w.between(10*time.Microsecond, w.plan.delay), func() {
 		if a.node == nil || a.node != w.node {
 			w.after(w.between(0, w.plan.delay), func() { a.done(nil) })
@@ -160,7 +162,7 @@ func (n *node) answerGroups() {
 		r, ok := a.asked.Answer()
 		switch {
 		case !ok && n.w.now.Sub(a.arrived) > a.patience():
-			violate("a coordinator has not answered for %v", n.w.now.Sub(a.arrived))
+			violate("group %s: a coordinator has not answered %s (%d) for %v", a.group, a.what, a.seq, n.w.now.Sub(a.arrived))
 		case !ok:
 			rest = append(rest, a)
 		case a.waits:
