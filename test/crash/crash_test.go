@@ -208,7 +208,8 @@ func (h *harvest) round(wl workload, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 5))
 	disk, w, lost := vfs.NewMem(), newWorld(seed), false
 	ts := newTools()
-	ts.inOrder = seed%2 == 0 // every other run has its goroutines, which no seed repeats
+	ts.inOrder = seed%2 == 0              // every other run has its goroutines, which no seed repeats
+	ts.apart = seed%4 == 0 || seed%4 == 3 // else a roll is one syncfs, and nothing shows that each name is synced
 	for life := range 2 {
 		var rec *recording
 		synctest.Test(h.t, func(t *testing.T) {
@@ -223,7 +224,7 @@ func (h *harvest) round(wl workload, seed uint64) {
 		h.Moments += len(rec.moments)
 		h.Syncs += rec.syncs[vfs.OpSync]
 		h.SyncFS += rec.syncs[vfs.OpSyncFS]
-		h.judgeAll(rec, seed, life)
+		h.judgeAll(rec, seed, life, ts.apart)
 		if h.t.Failed() || h.images.Load() >= int64(h.want) {
 			return
 		}
@@ -244,13 +245,14 @@ type job struct {
 }
 
 // judgeAll judges every moment in every mode, on all processors.
-func (h *harvest) judgeAll(rec *recording, seed uint64, life int) {
+func (h *harvest) judgeAll(rec *recording, seed uint64, life int, apart bool) {
 	jobs := make(chan job)
 	var workers sync.WaitGroup
 	var failed atomic.Bool
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
 			ts := newTools()
+			ts.apart = apart
 			for j := range jobs {
 				if failed.Load() {
 					continue

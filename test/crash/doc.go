@@ -14,6 +14,7 @@
 // yet: transactions and a follower's truncations.
 //
 // Every other run has its partitions in order, one thing at a time, and repeats exactly; the others have their goroutines.
+// Half of them may use syncfs; the others sync each file and each folder by itself.
 //
 // Runs are inside testing/synctest: the clock moves when nobody has work, so checkpoints, sweeps and retention happen in
 // them, a hang is a deadlock that the runtime reports, and ten minutes cost nothing.
