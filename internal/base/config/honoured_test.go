@@ -28,9 +28,6 @@ var readBy = map[string]string{
 // cut: what is still on it then gets a Standing that says so.
 var awaited = map[string]bool{
 	"FlushMessages": true, "FlushMs": true,
-	"MinCleanableRatio": true, "MinCompactionLagMs": true, "MaxCompactionLagMs": true, "DeleteRetentionMs": true,
-	"log.cleaner.enable": true, "log.cleaner.backoff.ms": true, "log.cleaner.dedupe.buffer.size": true, "log.cleaner.io.buffer.load.factor": true,
-	"log.cleaner.io.buffer.size": true, "log.cleaner.io.max.bytes.per.second": true,
 }
 
 // sources is the text of the program outside this package, tests left out.
