@@ -205,7 +205,7 @@ func TestGroupRegexThatExplodes(t *testing.T) {
 		if r.ErrorCode != int16(want) {
 			t.Errorf("%.30q: %v, want %v (%s)", pattern, wire.Code(r.ErrorCode), want, deref(r.ErrorMessage))
 		}
-		if took := time.Since(began); took > 2*time.Second {
+		if took := time.Since(began); took > 10*time.Second { // what explodes takes years
 			t.Errorf("%.30q took %v", pattern, took)
 		}
 	}
