@@ -200,7 +200,7 @@ func copySome(t *testing.T, n *node.Node, id string, records int, opts ...kgo.Op
 	t.Helper()
 	s, err := kgo.NewGroupTransactSession(append(opts,
 		kgo.SeedBrokers(n.Address()), kgo.TransactionalID(id), kgo.ConsumerGroup("g"), kgo.ConsumeTopics("in"),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.RequireStableFetchOffsets(), kgo.FetchMaxWait(100*time.Millisecond))...)
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxWait(100*time.Millisecond))...)
 	if err != nil {
 		t.Fatal(err)
 	}

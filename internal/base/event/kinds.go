@@ -243,6 +243,16 @@ var KindCoordinatorDown = &Kind{
 	Doc:      "Clients are told to come again, and the node tries again by itself; if the log is damaged or its directory failed, the cause has to go first.",
 }
 
+// KindDecisionTooLarge: a coordinator did not do what it would have done, for it is too much to be written at once.
+var KindDecisionTooLarge = &Kind{
+	Name: "decision_too_large", Severity: slog.LevelError,
+	Fields: []Field{
+		text("command", "what was to be done"), number("records", "it would have written"), number("max_bytes", "that are written at once"),
+	},
+	Sentence: "the coordinator that keeps its state in {topic}-{partition} did not carry out {command}: its {records} records are more than {max_bytes} bytes",
+	Doc:      "A client is told to come again, what was due is tried again every ten seconds. A group has too many members for its long name, or too many patterns over too many topics: split it.",
+}
+
 // KindNotCompacted: a partition of a compacted topic cannot be compacted.
 var KindNotCompacted = &Kind{
 	Name: "not_compacted", Severity: slog.LevelError,
@@ -275,7 +285,7 @@ var KindStableOffsetStands = &Kind{
 // Kinds lists the table sorted by name.
 func Kinds() []*Kind {
 	return []*Kind{
-		KindCommitMovedBack, KindCommitToRecreated, KindConfigChanged, KindCoordinatorDown, KindDirFailed, KindDiskFreed, KindDiskFull, KindFetchOutOfRange, KindHangingAborted, KindNodeStarted, KindNodeStopped, KindNotCompacted,
+		KindCommitMovedBack, KindCommitToRecreated, KindConfigChanged, KindCoordinatorDown, KindDirFailed, KindDecisionTooLarge, KindDiskFreed, KindDiskFull, KindFetchOutOfRange, KindHangingAborted, KindNodeStarted, KindNodeStopped, KindNotCompacted,
 		KindOffsetDeleted, KindOffsetExpired, KindOffsetReset, KindOffsetTopicGone, KindPartitionOffline, KindPartitionsAdded, KindQuarantined, KindRecordsDeleted, KindRecordsExpired, KindStableOffsetStands, KindTopicCreated,
 		KindTopicDeleted, KindTransactionTimedOut, KindTruncatedTail, KindUncleanStart,
 	}

@@ -392,3 +392,52 @@ func TestAMachineThatPanics(t *testing.T) {
 		r.mustFetch(neighbour, 0, 3)
 	})
 }
+
+// wordy is a machine that wants to write more than a batch holds when group "wordy" commits, and when a timer of its own fires.
+type wordy struct{ shard.Machine }
+
+type blob struct{}
+
+func (blob) Encode() (key, value []byte) { return []byte("blob"), make([]byte, maxBatchBytes) }
+
+type wordyTimer struct{}
+
+func (w wordy) Decide(now time.Time, cmd shard.Command) shard.Outcome {
+	q, ok := cmd.Request.(*kmsg.OffsetCommitRequest)
+	fired, due := cmd.Request.(*shard.Fired)
+	switch {
+	case ok && q.Group == "wordy", due && fired.Timer == wordyTimer{}:
+		return shard.Outcome{Records: []shard.Record{blob{}}}
+	case ok && q.Group == "armed":
+		out := w.Machine.Decide(now, cmd)
+		out.Timers = append(out.Timers, shard.Timer{Key: wordyTimer{}, At: now.Add(time.Second)})
+		return out
+	}
+	return w.Machine.Decide(now, cmd)
+}
+
+// TestADecisionTooLarge: who asked for it is told to come again, a timer that wants it is tried again, the shard goes on.
+func TestADecisionTooLarge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kind := groups()
+		sound := kind.New
+		kind.New = func() shard.Machine { return wordy{sound()} }
+		r := start(t, vfs.NewMem(), 1, kind)
+		defer r.stop()
+		r.serving()
+		r.mustCommit("good", 0, 3)
+		if code := r.commit("wordy", 0, 1); code != wire.CoordinatorNotAvailable {
+			t.Errorf("wordy: %v", code)
+		}
+		r.mustCommit("armed", 0, 1)
+		pass(time.Second + overfullRest + time.Millisecond)
+		if n := r.told(event.KindDecisionTooLarge); n != 3 {
+			t.Errorf("%d events tell of it: the commit, the timer and the timer again are 3", n)
+		}
+		if r.told(event.KindCoordinatorDown) != 0 {
+			t.Error("the shard was down")
+		}
+		r.mustFetch("good", 0, 3)
+		r.mustCommit("good", 0, 4)
+	})
+}

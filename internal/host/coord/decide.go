@@ -6,14 +6,21 @@ import (
 	"io"
 	"time"
 
+	"holdfast/internal/base/event"
 	"holdfast/internal/core/shard"
 	"holdfast/internal/host/partition"
 	"holdfast/internal/proto/record"
 	"holdfast/internal/proto/wire"
 )
 
-// maxBatchBytes bounds what one decision writes. Machines keep theirs far below it.
-const maxBatchBytes = 16 << 20
+// maxBatchBytes bounds what one decision writes. Machines keep theirs far below it, but sizes depend on clients' bytes:
+// one that is larger is not carried out, and a timer that asked for it asks again after overfullRest.
+const (
+	maxBatchBytes = 16 << 20
+	overfullRest  = 10 * time.Second
+)
+
+var errOverfull = errors.New("one decision does not fit into a batch")
 
 // decide carries out one command, to where its answers wait for the watermark.
 func (r *runner) decide(cmd shard.Command) {
@@ -33,6 +40,10 @@ func (r *runner) decide(cmd shard.Command) {
 		r.answer(cmd.Call, wire.InvalidProducerEpoch)
 		return
 	}
+	if _, load := cmd.Request.(*shard.Loaded); errors.Is(err, errOverfull) && !load {
+		r.overfull(now, cmd, len(out.Records))
+		return
+	}
 	if err != nil {
 		r.fail(err)
 		return
@@ -46,6 +57,18 @@ func (r *runner) decide(cmd shard.Command) {
 		r.host.o.Events.Emit(e)
 	}
 	r.park(now, out)
+}
+
+// overfull leaves a decision that is too large alone: nothing of it is applied, and the shard goes on for everybody else.
+func (r *runner) overfull(now time.Time, cmd shard.Command, records int) {
+	o := r.host.o
+	o.Events.Emit(event.New(event.KindDecisionTooLarge, now, o.NodeID).In(o.Kind.Topic, r.index).
+		Text("command", fmt.Sprintf("%T", cmd.Request)).Number("records", int64(records)).Number("max_bytes", maxBatchBytes))
+	if fired, ok := cmd.Request.(*shard.Fired); ok {
+		r.timers.set(shard.Timer{Key: fired.Timer, At: now.Add(overfullRest)})
+		return
+	}
+	r.answer(cmd.Call, wire.CoordinatorNotAvailable)
 }
 
 // answer refuses one caller that waits.
@@ -74,7 +97,7 @@ func (r *runner) append(now time.Time, records []shard.Record) (base int64, err 
 			}
 		}
 		if err := b.Append(now.UnixMilli(), key, value); err != nil {
-			panic(fmt.Sprintf("coord: one decision of %d records does not fit into a batch: %v", len(records), err))
+			return 0, fmt.Errorf("%w of %d bytes: %w", errOverfull, maxBatchBytes, err)
 		}
 	}
 	if b.Count() == 0 {
