@@ -100,9 +100,10 @@ func (w *world) stop() {
 		return
 	}
 	w.note("stop", "", int64(w.lives), 0)
+	failed := w.node.parts.Failed() // judged when it happened
 	if err := w.node.stop(); err != nil {
 		w.note("stop failed", err.Error(), 0, 0)
-		if !w.disk.faulted() {
+		if !w.disk.faulted() && failed == nil {
 			violate("nothing is wrong with the disk, and the node cannot stop: %v", err)
 		}
 	} else {

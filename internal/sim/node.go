@@ -182,11 +182,24 @@ func (n *node) emit(e event.Event) {
 		violate("nothing was damaged, but: %s", e.Sentence())
 	case event.KindDirFailed:
 		n.w.counts[DirFailures]++
-	case event.KindPartitionOffline, event.KindCoordinatorDown:
+		if !n.w.disk.faulted() {
+			violate("nothing was wrong with the disk, but: %s", e.Sentence())
+		}
+	case event.KindPartitionOffline:
 		if !n.w.disk.faulted() && n.parts.Failed() == nil {
 			violate("nothing was wrong with the disk, but: %s", e.Sentence())
 		}
+	case event.KindCoordinatorDown:
+		if !n.w.disk.faulted() && n.parts.Failed() == nil && !n.offline(e.Topic, e.Partition) { // that was judged when it happened
+			violate("nothing was wrong with the disk, but: %s", e.Sentence())
+		}
 	}
+}
+
+// offline says whether a partition does not serve.
+func (n *node) offline(topic string, index int32) bool {
+	t := n.parts.Topic([]byte(topic))
+	return t != nil && t.Offline(index) != nil
 }
 
 // after has something happen in this life of the node, if it lasts.

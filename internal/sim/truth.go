@@ -83,6 +83,9 @@ func (w *world) look() {
 		return
 	}
 	offline := false
+	for i := range int32(offsetShards) {
+		offline = offline || n.offline(image.TopicOffsets, i)
+	}
 	for _, l := range w.truth.logs {
 		if l.part == nil {
 			offline = true
