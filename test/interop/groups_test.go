@@ -177,7 +177,7 @@ func (s *groupScript) tool(t *testing.T, line string) string {
 
 var (
 	logLine   = regexp.MustCompile(`^\[.*\] (WARN|ERROR|INFO) |^SLF4J`)
-	memberID  = regexp.MustCompile(`\b([a-z]+-)?([\w-]{22}={0,2}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(\s|$)`)
+	memberID  = regexp.MustCompile(`(^|\s|\b)([a-z]+-)?([\w-]{22}={0,2}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(\s|$)`)
 	stateList = regexp.MustCompile(`(Valid states are:) .*`) // a set, in any order
 	epochs    = regexp.MustCompile(` \d+ (orders:\d) \d+ (orders:\d)$| (Stable) \d+ \d+ `)
 	timeOfDay = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d:\d{3}`)
@@ -189,7 +189,7 @@ func (s *groupScript) plain(out string) string {
 	var lines []string
 	out, _, _ = strings.Cut(strings.ReplaceAll(out, s.b.Addr, "ADDR"), "\nOption ") // the list of options says nothing of the broker
 	for line := range strings.Lines(out) {
-		line = memberID.ReplaceAllString(strings.TrimSpace(line), "${1}ID$3")
+		line = memberID.ReplaceAllString(strings.TrimSpace(line), "${1}${2}ID$4")
 		line = strings.Join(strings.Fields(line), " ")
 		if timeOfDay.MatchString(line) {
 			line = measured(line)
