@@ -103,10 +103,14 @@ func writeAll(out *bufio.Writer, print func(*kgo.Record) error, records []*kgo.R
 // run reads, handles and commits. Between two polls nothing is revoked, except where the poll itself waits.
 func (r *groupReader) run(ctx context.Context) error {
 	for ctx.Err() == nil && r.left != 0 {
+		member := r.ledger.isMember()
 		err := r.turn(ctx)
 		r.client.AllowRebalance()
 		if err != nil {
 			return err
+		}
+		if !member {
+			r.came = time.Now() // while the group is still putting itself together, nothing is idle
 		}
 		if r.flags.idle > 0 && time.Since(r.came) >= r.flags.idle {
 			return nil
@@ -117,9 +121,6 @@ func (r *groupReader) run(ctx context.Context) error {
 
 // turn is one poll with what follows from it.
 func (r *groupReader) turn(ctx context.Context) error {
-	if !r.ledger.isMember() {
-		r.came = time.Now() // while the group is still putting itself together, nothing is idle
-	}
 	most := r.poll
 	if r.left > 0 {
 		most = int(min(int64(most), r.left))

@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // produceNumbers writes the numbers below n, padded so that a pipe holds a few thousand of them only.
@@ -323,6 +324,22 @@ func TestGroupOutOfRange(t *testing.T) {
 	}
 	r := holdfast(t, b, "", "consume", "t", "--group", "g", "--count", "2").want(t, exitDone)
 	if r.out != "4\n5\n" || !strings.Contains(r.err, "goes on at 4, 3 records skipped") {
+		t.Errorf("%q: %s", r.out, r.err)
+	}
+}
+
+// While the group is still putting itself together - a broker gives others three seconds to come, by default - nothing is idle.
+func TestGroupIdleBeginsWithMembership(t *testing.T) {
+	c := fakeCluster(t, kfake.SeedTopics(1, "t"))
+	b := brokersOf(c)
+	holdfast(t, b, "0\n1\n", "produce", "t").want(t, exitDone)
+	c.ControlKey(int16(kmsg.JoinGroup), func(kmsg.Request) (kmsg.Response, error, bool) {
+		c.SleepControl(func() { time.Sleep(700 * time.Millisecond) }) // a slow broker, not a wait for something
+		c.KeepControl()
+		return nil, nil, false
+	})
+	r := holdfast(t, b, "", "consume", "t", "--group", "g", "--idle", "200ms").want(t, exitDone)
+	if r.out != "0\n1\n" {
 		t.Errorf("%q: %s", r.out, r.err)
 	}
 }
