@@ -334,7 +334,7 @@ func TestGroupIdleBeginsWithMembership(t *testing.T) {
 	b := brokersOf(c)
 	holdfast(t, b, "0\n1\n", "produce", "t").want(t, exitDone)
 	c.ControlKey(int16(kmsg.JoinGroup), func(kmsg.Request) (kmsg.Response, error, bool) {
-		c.SleepControl(func() { time.Sleep(700 * time.Millisecond) }) // a slow broker, not a wait for something
+		c.SleepControl(func() { time.Sleep(700 * time.Millisecond) }) // sleep: a broker that takes its time
 		c.KeepControl()
 		return nil, nil, false
 	})
