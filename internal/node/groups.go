@@ -12,18 +12,23 @@ import (
 
 // startGroups starts the coordinators of consumer groups that this node leads.
 func (n *Node) startGroups() {
-	patience := n.static.Duration("offsets.commit.timeout.ms")
-	n.groups = coord.New(coord.Options{
-		Kind: coord.Kind{
-			Topic: image.TopicOffsets, New: n.newGroupShard, Decode: group.Decode, Refuse: group.Refuse,
-			PartitionFor: shard.PartitionFor, Creation: func() coord.Creation { return offsetsTopic(n.config.Load()) }, Appended: n.committed(),
-		},
-		NodeID: n.id.NodeID, FS: n.options.FS, Dir: n.dir, Partitions: n.partitions, Image: n.quorum.Image(), Events: n.events, Metrics: n.registry, Log: n.options.Log,
-		Propose:       n.quorum.Propose,
-		CommitTimeout: func() time.Duration { return patience },
+	n.groups = n.coordinators(coord.Kind{
+		Topic: image.TopicOffsets, New: n.newGroupShard, Decode: group.Decode, Refuse: group.Refuse,
+		PartitionFor: shard.PartitionFor, Creation: func() coord.Creation { return offsetsTopic(n.config.Load()) }, Appended: n.committed(),
 	})
 	n.collectGroups()
 	n.groups.Start()
+}
+
+// coordinators hosts those of one kind that this node leads.
+func (n *Node) coordinators(kind coord.Kind) *coord.Host {
+	patience := n.static.Duration("offsets.commit.timeout.ms")
+	return coord.New(coord.Options{
+		Kind: kind, NodeID: n.id.NodeID, FS: n.options.FS, Dir: n.dir, Partitions: n.partitions, Image: n.quorum.Image(),
+		Events: n.events, Metrics: n.registry, Log: n.options.Log,
+		Propose:       n.quorum.Propose,
+		CommitTimeout: func() time.Duration { return patience },
+	})
 }
 
 // groupShard is a shard whose settings are the node's as they are.
@@ -71,21 +76,31 @@ func groupConfig(v *config.Values) group.Config {
 	c.OffsetMetadataMax = v.Int("offset.metadata.max.bytes")
 	c.OffsetsRetention = time.Duration(v.Int("offsets.retention.minutes")) * time.Minute
 	c.SweepInterval = v.Duration("offsets.retention.check.interval.ms")
-	if most := v.Int("message.max.bytes"); most > recordRoom {
-		c.MaxRecordBytes = min(c.MaxRecordBytes, most-recordRoom)
-	}
+	c.MaxRecordBytes = recordBytes(v, c.MaxRecordBytes)
 	return c
 }
 
-// offsetsTopic is how the topic of the group coordinators is made. Nobody who runs one or two nodes should have to say
-// that they cannot hold three replicas.
-func offsetsTopic(v *config.Values) coord.Creation {
-	replicas := int16(v.Int("offsets.topic.replication.factor"))
-	if v.Source("offsets.topic.replication.factor") == config.DefaultConfig {
-		replicas = -1
+// recordBytes bounds a coordinator's records by what its topic takes.
+func recordBytes(v *config.Values, most int) int {
+	if takes := v.Int("message.max.bytes"); takes > recordRoom {
+		return min(most, takes-recordRoom)
 	}
+	return most
+}
+
+// replicas is the replication factor of a coordinator's topic, by the setting of that name. Nobody who runs one or two
+// nodes should have to say that they cannot hold three: left alone, it is what the cluster can hold.
+func replicas(v *config.Values, setting string) int16 {
+	if v.Source(setting) == config.DefaultConfig {
+		return -1
+	}
+	return int16(v.Int(setting))
+}
+
+// offsetsTopic is how the topic of the group coordinators is made.
+func offsetsTopic(v *config.Values) coord.Creation {
 	return coord.Creation{
-		Partitions: int32(v.Int("offsets.topic.num.partitions")), ReplicationFactor: replicas,
+		Partitions: int32(v.Int("offsets.topic.num.partitions")), ReplicationFactor: replicas(v, "offsets.topic.replication.factor"),
 		Configs: map[string]string{
 			"cleanup.policy": "compact", "compression.type": "producer", "segment.bytes": v.String("offsets.topic.segment.bytes"),
 		},

@@ -2,7 +2,6 @@ package node
 
 import (
 	"strconv"
-	"time"
 
 	"holdfast/internal/base/config"
 	"holdfast/internal/core/image"
@@ -19,16 +18,11 @@ func (n *Node) startTxns() {
 		NodeID: n.id.NodeID, Partitions: n.partitions, Groups: n.groups, Image: n.quorum.Image, Propose: n.quorum.Propose, Log: n.options.Log,
 	}, func(shard int32, command any) bool { return host.Tell(shard, command) })
 	cfg := txnConfig(n.config.Load())
-	host = coord.New(coord.Options{
-		Kind: coord.Kind{
-			Topic: image.TopicTransactions, New: func() shard.Machine { return txn.New(cfg) }, Refuse: txn.Refuse, PartitionFor: shard.PartitionFor,
-			Decode:   func(key, value []byte) (shard.Record, error) { return txn.Decode(key, value) },
-			Creation: func() coord.Creation { return transactionsTopic(n.config.Load()) },
-			Task:     n.markers.Task,
-		},
-		NodeID: n.id.NodeID, FS: n.options.FS, Dir: n.dir, Partitions: n.partitions, Image: n.quorum.Image(), Events: n.events, Metrics: n.registry, Log: n.options.Log,
-		Propose:       n.quorum.Propose,
-		CommitTimeout: func() time.Duration { return n.config.Load().Duration("offsets.commit.timeout.ms") },
+	host = n.coordinators(coord.Kind{
+		Topic: image.TopicTransactions, New: func() shard.Machine { return txn.New(cfg) }, Refuse: txn.Refuse, PartitionFor: shard.PartitionFor,
+		Decode:   func(key, value []byte) (shard.Record, error) { return txn.Decode(key, value) },
+		Creation: func() coord.Creation { return transactionsTopic(n.config.Load()) },
+		Task:     n.markers.Task,
 	})
 	n.txns = host
 	host.Start()
@@ -48,21 +42,14 @@ func txnConfig(v *config.Values) txn.Config {
 	c.MaxTimeout = v.Duration("transaction.max.timeout.ms")
 	c.Expiration = v.Duration("transactional.id.expiration.ms")
 	c.SweepInterval = v.Duration("transaction.remove.expired.transaction.cleanup.interval.ms")
-	if most := v.Int("message.max.bytes"); most > recordRoom {
-		c.MaxRecordBytes = min(c.MaxRecordBytes, most-recordRoom)
-	}
+	c.MaxRecordBytes = recordBytes(v, c.MaxRecordBytes)
 	return c
 }
 
-// transactionsTopic is how the topic of the transaction coordinators is made. As with the groups', who runs one or two
-// nodes need not say that they cannot hold three replicas.
+// transactionsTopic is how the topic of the transaction coordinators is made.
 func transactionsTopic(v *config.Values) coord.Creation {
-	replicas := int16(v.Int("transaction.state.log.replication.factor"))
-	if v.Source("transaction.state.log.replication.factor") == config.DefaultConfig {
-		replicas = -1
-	}
 	return coord.Creation{
-		Partitions: int32(v.Int("transaction.state.log.num.partitions")), ReplicationFactor: replicas,
+		Partitions: int32(v.Int("transaction.state.log.num.partitions")), ReplicationFactor: replicas(v, "transaction.state.log.replication.factor"),
 		Configs: map[string]string{
 			"cleanup.policy": "compact", "compression.type": "uncompressed", "segment.bytes": v.String("transaction.state.log.segment.bytes"),
 			"min.insync.replicas": strconv.Itoa(v.Int("transaction.state.log.min.isr")), "unclean.leader.election.enable": "false",
