@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -11,6 +13,19 @@ func newVerifyCommand(a *app) *cobra.Command {
 	return noun("verify", "Prove what a cluster keeps of what it promises",
 		"  holdfast verify run leader-kill --local 1\n  holdfast verify produce --topic orders --bootstrap-server 127.0.0.1:9092 --max-messages 10",
 		newVerifyRunCommand(a), newVerifyProduceCommand(a), newVerifyConsumeCommand(a), newVerifyMemberCommand(a))
+}
+
+// commandConfig takes the file of properties that an older flag of the original names, where it names one.
+func (f *clientFlags) commandConfig(older, file string) error {
+	if file == "" {
+		return nil
+	}
+	if f.file != "" {
+		return usage(fmt.Sprintf("Leave --%s out.", older), "--%s and --command-config say the same thing", older)
+	}
+	f.file = file
+	f.app.notice("--%s is the older name of --command-config", older)
+	return nil
 }
 
 // opener makes the clients of a verification: the connection is as the settings say, all else is the workload's.

@@ -127,12 +127,8 @@ func (v *verifyConsume) settings() (clientSettings, error) {
 	if v.topic == "" || v.group == "" {
 		return nil, usage("For example:\n"+v.cmd.Example, "verify consume needs --topic and --group-id")
 	}
-	if v.oldConfig != "" {
-		if v.client.file != "" {
-			return nil, usage("Leave --consumer.config out.", "--consumer.config and --command-config say the same thing")
-		}
-		v.client.file = v.oldConfig
-		v.app.notice("--consumer.config is the older name of --command-config")
+	if err := v.client.commandConfig("consumer.config", v.oldConfig); err != nil {
+		return nil, err
 	}
 	settings, err := v.client.settings()
 	if err != nil {

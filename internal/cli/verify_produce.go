@@ -110,12 +110,8 @@ func (v *verifyProduce) settings() (clientSettings, error) {
 	if v.topic == "" {
 		return nil, usage("For example:\n"+v.cmd.Example, "verify produce needs --topic")
 	}
-	if v.oldConfig != "" {
-		if v.client.file != "" {
-			return nil, usage("Leave --producer.config out.", "--producer.config and --command-config say the same thing")
-		}
-		v.client.file = v.oldConfig
-		v.app.notice("--producer.config is the older name of --command-config")
+	if err := v.client.commandConfig("producer.config", v.oldConfig); err != nil {
+		return nil, err
 	}
 	settings, err := v.client.settings()
 	if err != nil {
