@@ -90,6 +90,14 @@ func (h *Handler) byShard(ids []string) [][]string {
 	return shards
 }
 
+// groupOperations is what a client may do with a group that is described to it.
+func groupOperations(asked bool, code int16) int32 {
+	if asked && code == 0 {
+		return allGroupOperations
+	}
+	return notAsked
+}
+
 func (h *Handler) describeGroups(ctx context.Context, c *Call, q *kmsg.DescribeGroupsRequest) *kmsg.DescribeGroupsResponse {
 	r := kmsg.NewPtrDescribeGroupsResponse()
 	for _, ids := range h.byShard(q.Groups) {
@@ -98,10 +106,7 @@ func (h *Handler) describeGroups(ctx context.Context, c *Call, q *kmsg.DescribeG
 		r.Groups = append(r.Groups, h.options.Groups.Ask(ctx, ids[0], &part, c.who()).(*kmsg.DescribeGroupsResponse).Groups...)
 	}
 	for i := range r.Groups {
-		r.Groups[i].AuthorizedOperations = notAsked
-		if q.IncludeAuthorizedOperations && r.Groups[i].ErrorCode == 0 {
-			r.Groups[i].AuthorizedOperations = allGroupOperations
-		}
+		r.Groups[i].AuthorizedOperations = groupOperations(q.IncludeAuthorizedOperations, r.Groups[i].ErrorCode)
 	}
 	return coordinated(ctx, h, c, r)
 }
@@ -114,10 +119,7 @@ func (h *Handler) consumerGroupDescribe(ctx context.Context, c *Call, q *kmsg.Co
 		r.Groups = append(r.Groups, h.options.Groups.Ask(ctx, ids[0], &part, c.who()).(*kmsg.ConsumerGroupDescribeResponse).Groups...)
 	}
 	for i := range r.Groups {
-		r.Groups[i].AuthorizedOperations = notAsked
-		if q.IncludeAuthorizedOperations && r.Groups[i].ErrorCode == 0 {
-			r.Groups[i].AuthorizedOperations = allGroupOperations
-		}
+		r.Groups[i].AuthorizedOperations = groupOperations(q.IncludeAuthorizedOperations, r.Groups[i].ErrorCode)
 	}
 	return coordinated(ctx, h, c, r)
 }
