@@ -202,6 +202,17 @@ func (n *node) offline(topic string, index int32) bool {
 	return t != nil && t.Offline(index) != nil
 }
 
+// coordinatorsOffline says whether a partition of the coordinators does not serve. It is asked after every step.
+func (n *node) coordinatorsOffline() bool {
+	t := n.parts.Topic([]byte(image.TopicOffsets))
+	for i := int32(0); t != nil && i < offsetShards; i++ {
+		if t.Offline(i) != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // after has something happen in this life of the node, if it lasts.
 func (n *node) after(d time.Duration, do func()) {
 	n.w.after(d, func() {

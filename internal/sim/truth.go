@@ -82,10 +82,7 @@ func (w *world) look() {
 	if n == nil {
 		return
 	}
-	offline := false
-	for i := range int32(offsetShards) {
-		offline = offline || n.offline(image.TopicOffsets, i)
-	}
+	offline := w.groups != nil && n.coordinatorsOffline()
 	for _, l := range w.truth.logs {
 		if l.part == nil {
 			offline = true
