@@ -31,7 +31,7 @@ const (
 // has timed out and another has taken over, and the broker is killed. Every record must arrive exactly once, in its order.
 func TestChain(t *testing.T) {
 	b := startBroker(t)
-	c := &chain{t: t, copiers: make([]*copier, chainCopiers), addr: b.Addr, records: chainLeast}
+	c := &chain{t: t, admin: kadm.NewClient(b.Client(t)), copiers: make([]*copier, chainCopiers), addr: b.Addr, records: chainLeast}
 	if more := os.Getenv("HOLDFAST_CHAIN_RECORDS"); more != "" {
 		var err error
 		if c.records, err = strconv.Atoi(more); err != nil {
@@ -55,7 +55,7 @@ func TestChain(t *testing.T) {
 // fire disturbs again and again, each time once some more was copied, until all is.
 func (c *chain) fire(b *Broker, random *rand.Rand) *Broker {
 	kills, brokers, zombies := 0, 0, 0
-	for c.progress(b) {
+	for c.progress() {
 		rest(c.t, time.Duration(random.Int64N(int64(2*chainCalm))))
 		switch one := c.copiers[random.IntN(chainCopiers)]; random.IntN(5) {
 		case 0:
@@ -80,6 +80,7 @@ func (c *chain) fire(b *Broker, random *rand.Rand) *Broker {
 type chain struct {
 	t       *testing.T
 	addr    string
+	admin   *kadm.Client
 	records int // in each partition
 	copied  int // in all, as committed
 	copiers []*copier
@@ -156,12 +157,11 @@ func (k *copier) end() {
 
 // progress waits until more of the input is committed, which happens in the transactions of the output, and says whether
 // something is left.
-func (c *chain) progress(b *Broker) bool {
+func (c *chain) progress() bool {
 	ctx, cancel := context.WithTimeout(c.t.Context(), chainStuck)
 	defer cancel()
-	a := kadm.NewClient(b.Client(c.t))
 	for look := time.NewTicker(100 * time.Millisecond); ; {
-		offsets, err := a.FetchOffsets(ctx, "chain")
+		offsets, err := c.admin.FetchOffsets(ctx, "chain")
 		if err != nil {
 			c.t.Fatalf("%d records were copied, and no more within %v: %v", c.copied, chainStuck, err)
 		}

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -104,7 +103,7 @@ func TestMixedMembers(t *testing.T) {
 	for range mixedKills {
 		m := members[random.IntN(len(members))]
 		rest(t, time.Duration(random.Int64N(int64(2*mixedCalm))))
-		m.kill(t)
+		m.now.kill(t)
 		rest(t, time.Duration(random.Int64N(int64(mixedCalm))))
 		m.start(t, j)
 	}
@@ -133,17 +132,6 @@ func (m *mixedMember) start(t *testing.T, j *mixedJudge) {
 	m.life++
 	name := fmt.Sprintf("%s.%d", m.name, m.life)
 	m.now = m.find(t).start(t, func(line string) { j.hear(name, line) }, m.args...)
-}
-
-func (m *mixedMember) kill(t *testing.T) {
-	t.Helper()
-	select {
-	case <-m.now.done:
-		t.Errorf("%s ended by itself: %v\n%s", m.name, m.now.cmd.ProcessState, tail(m.now.said.String()))
-	default:
-	}
-	_ = m.now.cmd.Process.Signal(syscall.SIGKILL) // fails only where it has ended
-	<-m.now.done
 }
 
 type place struct {

@@ -110,3 +110,15 @@ func (r *running) stop(t *testing.T) string {
 	}
 	return r.output()
 }
+
+// kill ends it with SIGKILL. One that has ended by itself fails the test.
+func (r *running) kill(t *testing.T) {
+	t.Helper()
+	select {
+	case <-r.done:
+		t.Errorf("%s ended by itself: %v\n%s", r.name, r.cmd.ProcessState, tail(r.said.String()))
+	default:
+	}
+	_ = r.cmd.Process.Kill() // fails only where it has ended
+	<-r.done
+}

@@ -78,15 +78,6 @@ func streamsConfig(t *testing.T, b *Broker, guarantee string, instance int) stri
 	return file
 }
 
-// kill ends it with SIGKILL.
-func (r *running) kill(t *testing.T) {
-	t.Helper()
-	if err := r.cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	<-r.done
-}
-
 // killAndRestart ends Holdfast with SIGKILL and starts it again on what it left. Apache Kafka is left alone: it is here to show
 // that a test passes with it, and takes minutes to find itself again.
 func (b *Broker) killAndRestart(t *testing.T) *Broker {
