@@ -208,3 +208,39 @@ func TestFilesStayWithinTheLimit(t *testing.T) {
 		t.Fatalf("%d open, %d on disk", files.Open(), fs.OpenFiles())
 	}
 }
+
+// TestHalfAWriteIsCutOff: what a full disk took of a write before it refused is given back, at once.
+func TestHalfAWriteIsCutOff(t *testing.T) {
+	mem := vfs.NewMem()
+	faulty := vfs.NewFaulty(mem, nil)
+	l, _, err := Open(Options{FS: faulty, Dir: dir, Config: smallConfig(), Files: NewFiles(faulty, 2), Now: t0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch := func(base int64) record.Batch {
+		return batchSpec{base: base, count: 1, size: 200, ms: t0.UnixMilli(), pid: -1}.build()
+	}
+	if err := l.Append(batch(0), t0); err != nil {
+		t.Fatal(err)
+	}
+	size := func() int64 {
+		info, err := mem.Stat(l.active.log.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size
+	}
+	before := size()
+	faulty.Decide(func(op vfs.Op) error {
+		if op.Kind == vfs.OpWrite {
+			return vfs.Short(150, syscall.ENOSPC)
+		}
+		return nil
+	})
+	if err := l.Append(batch(1), t0); !vfs.IsFull(err) {
+		t.Fatalf("%v", err)
+	}
+	if after := size(); after != before {
+		t.Errorf("the file has %d bytes, and had %d before the write that was refused", after, before)
+	}
+}
